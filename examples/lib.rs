@@ -1,0 +1,1 @@
+//! Each example is one file beside this one: `cargo run -p examples --example minimal`.

@@ -1,0 +1,9 @@
+//! Where the runtime is, as an expansion names it.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+/// `::obs_runtime`, or what `crate = path` says.
+pub(crate) fn path(given: Option<&syn::Path>) -> TokenStream {
+    given.map_or_else(|| quote!(::obs_runtime), ToTokens::to_token_stream)
+}

@@ -1,0 +1,61 @@
+//! The macros of `obs-runtime`, which re-exports them: name that crate, not this one.
+#![deny(missing_docs)]
+
+mod diag;
+mod krate;
+
+mod correlated;
+mod label_set;
+mod label_value;
+mod metric_set;
+mod observed;
+mod record;
+mod state_machine;
+
+use proc_macro::TokenStream;
+
+#[doc = include_str!("../doc/observed.md")]
+#[proc_macro_attribute]
+pub fn observed(args: TokenStream, item: TokenStream) -> TokenStream {
+    diag::attribute(args, item, observed::expand)
+}
+
+#[doc = include_str!("../doc/correlated.md")]
+#[proc_macro_attribute]
+pub fn correlated(args: TokenStream, item: TokenStream) -> TokenStream {
+    diag::attribute(args, item, correlated::expand)
+}
+
+#[doc = include_str!("../doc/metric_set.md")]
+#[proc_macro_derive(MetricSet, attributes(metric_set, metric))]
+pub fn metric_set(item: TokenStream) -> TokenStream {
+    diag::derive(item, metric_set::expand)
+}
+
+#[doc = include_str!("../doc/label_set.md")]
+#[proc_macro_derive(LabelSet, attributes(label_set))]
+pub fn label_set(item: TokenStream) -> TokenStream {
+    diag::derive(item, label_set::expand)
+}
+
+#[doc = include_str!("../doc/label_value.md")]
+#[proc_macro_derive(LabelValue, attributes(label))]
+pub fn label_value(item: TokenStream) -> TokenStream {
+    diag::derive(item, label_value::expand)
+}
+
+#[doc = include_str!("../doc/state_machine.md")]
+#[proc_macro_derive(StateMachine, attributes(state_machine, initial, terminal, to))]
+pub fn state_machine(item: TokenStream) -> TokenStream {
+    diag::derive(item, state_machine::expand)
+}
+
+/// What `obs_runtime::record!` hands on, with the path of the runtime in front.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __record(input: TokenStream) -> TokenStream {
+    match record::expand(input.into()) {
+        Ok(tokens) => tokens.into(),
+        Err(err) => err.into_compile_error().into(),
+    }
+}

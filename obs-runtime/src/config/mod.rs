@@ -1,0 +1,17 @@
+//! The configuration: defaults < file < `OTEL_*` < `OBS_*` < builder. The only module that reads the environment.
+
+use serde::Deserialize;
+
+/// How telemetry behaves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ObservabilityConfig {
+    /// Default filter, in the syntax of `EnvFilter`. `info`.
+    pub log_level: String,
+}
+
+impl Default for ObservabilityConfig {
+    fn default() -> Self {
+        ObservabilityConfig { log_level: "info".to_owned() }
+    }
+}

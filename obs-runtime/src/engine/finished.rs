@@ -1,0 +1,86 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tracing::Level;
+
+use crate::engine::Fields;
+use crate::{Outcome, SpanId, TraceId};
+
+/// A span that has ended, as exporters receive it.
+#[derive(Clone, Debug)]
+pub struct FinishedSpan {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The span.
+    pub span_id: SpanId,
+    /// The span it is a child of.
+    pub parent_id: Option<SpanId>,
+    /// Whether the parent is in another process.
+    pub parent_is_remote: bool,
+    /// W3C trace flags: bit 0 sampled, bit 1 random.
+    pub flags: u8,
+    /// W3C `tracestate`.
+    pub trace_state: Option<Arc<str>>,
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// The module path, or what `target = "…"` said.
+    pub target: &'static str,
+    /// The source file and line.
+    pub location: Option<(&'static str, u32)>,
+    /// Its level.
+    pub level: Level,
+    /// Its role in the conversation between services.
+    pub kind: SpanKind,
+    /// Nanoseconds since the Unix epoch at which it began.
+    pub start_unix_nanos: u64,
+    /// How long it lasted, in nanoseconds, by a monotonic clock.
+    pub duration_nanos: u64,
+    /// Its own fields (not those it inherits), in the order in which they were recorded, with `outcome`, `error` and `error.type`.
+    pub fields: Fields,
+    /// How it ended, where somebody judged it.
+    pub outcome: Option<Outcome>,
+    /// The text of the error, where it ended in one.
+    pub error: Option<Box<str>>,
+    /// Other spans that it belongs with.
+    pub links: Vec<Link>,
+}
+
+/// A span's role, by the OpenTelemetry specification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpanKind {
+    /// Work inside the process.
+    #[default]
+    Internal,
+    /// The answer to a remote caller.
+    Server,
+    /// A call to a remote service.
+    Client,
+    /// A message that is put into a queue.
+    Producer,
+    /// A message that is taken out of a queue.
+    Consumer,
+}
+
+impl SpanKind {
+    /// The kind with this name (`internal`, `server`, `client`, `producer`, `consumer`).
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "internal" => SpanKind::Internal,
+            "server" => SpanKind::Server,
+            "client" => SpanKind::Client,
+            "producer" => SpanKind::Producer,
+            "consumer" => SpanKind::Consumer,
+            _ => return None,
+        })
+    }
+}
+
+/// Another span that a span belongs with, without being its child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The other span's trace.
+    pub trace_id: TraceId,
+    /// The other span.
+    pub span_id: SpanId,
+}

@@ -1,0 +1,1 @@
+//! The exporter seam: something that receives finished spans, on a thread of its own.

@@ -1,0 +1,4 @@
+//! Metric cells, sets, registries and their text.
+
+pub(crate) mod operations;
+pub(crate) mod scope;

@@ -1,0 +1,40 @@
+//! Field, label and metric names, each spelled once.
+
+/// The five standard fields, in the order of the hierarchy: they may be declared by `#[observed]` without an argument.
+pub const STANDARD_FIELDS: [&str; 5] = [USER_ID, AGENT_ID, SESSION_ID, REQUEST_ID, MESSAGE_ID];
+
+/// The user on whose behalf the work is done.
+pub const USER_ID: &str = "user_id";
+/// The agent that the work is about.
+pub const AGENT_ID: &str = "agent_id";
+/// The WebSocket session.
+pub const SESSION_ID: &str = "session_id";
+/// The HTTP request.
+pub const REQUEST_ID: &str = "request_id";
+/// The chat message.
+pub const MESSAGE_ID: &str = "message_id";
+
+/// How an operation ended: `ok`, `error`, `cancelled` or `panicked`.
+pub const OUTCOME: &str = "outcome";
+/// The text of an error.
+pub const ERROR: &str = "error";
+/// The kind of an error, by the OpenTelemetry semantic conventions.
+pub const ERROR_TYPE: &str = "error.type";
+/// How long an operation took, in milliseconds.
+pub const DURATION_MS: &str = "duration_ms";
+
+/// The keys that every log line begins with, in their order. A field that bears one of them gets a trailing `_`.
+pub const RESERVED: [&str; 8] = ["timestamp", "level", "target", "message", "trace_id", "span_id", "file", "line"];
+
+/// Header: the caller's trace, by W3C Trace Context.
+pub const TRACEPARENT: &str = "traceparent";
+/// Header: what tracing vendors add to the trace, by W3C Trace Context.
+pub const TRACESTATE: &str = "tracestate";
+/// Header: the caller's key-value pairs, by W3C Baggage.
+pub const BAGGAGE: &str = "baggage";
+/// Header: the id of the HTTP request.
+pub const X_REQUEST_ID: &str = "x-request-id";
+/// Header: the id of the WebSocket session.
+pub const X_SESSION_ID: &str = "x-session-id";
+/// Header: the id of the chat message.
+pub const X_MESSAGE_ID: &str = "x-message-id";

@@ -1,0 +1,1 @@
+//! The HTTP servers: `/metrics` and the probes, and the administration.

@@ -1,0 +1,1 @@
+//! Compile errors of the macros, pinned by the cases beside this file.
