@@ -1,9 +1,6 @@
 //! One annotation, three signals: spans, log lines and metrics that agree.
 #![deny(missing_docs)]
 
-// What the macros write names this crate from outside; here it is `crate`.
-extern crate self as obs_runtime;
-
 pub mod config;
 mod ids;
 mod loss;
@@ -19,7 +16,10 @@ pub mod export;
 #[cfg(feature = "serve")]
 pub mod serve;
 
+pub mod operation;
 mod published;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -30,7 +30,21 @@ pub mod __private;
 
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use crate::outcome::Outcome;
+#[cfg(feature = "tokio")]
+pub use crate::tasks::{spawn, spawn_blocking};
+pub use obs_macros::{LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;
 pub use tracing::{
     Level, debug, debug_span, error, error_span, event, info, info_span, span, trace, trace_span, warn, warn_span,
 };
+
+/// Records a late field of the span of the surrounding `#[observed]` function.
+///
+/// `record!(agent_id = id)`, `record!(agent_id)` for a local of that name, `?` and `%` as in `#[observed]`. A field that
+/// the attribute did not declare is a compile error.
+#[macro_export]
+macro_rules! record {
+    ($($tokens:tt)*) => {
+        $crate::__private::__record! { $crate; $($tokens)* }
+    };
+}

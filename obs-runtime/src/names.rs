@@ -38,3 +38,8 @@ pub const X_REQUEST_ID: &str = "x-request-id";
 pub const X_SESSION_ID: &str = "x-session-id";
 /// Header: the id of the chat message.
 pub const X_MESSAGE_ID: &str = "x-message-id";
+
+/// The field by which a `tracing` span overrides its exported name (a convention of tracing-opentelemetry).
+pub const OTEL_NAME: &str = "otel.name";
+/// The field by which a `tracing` span says its kind (a convention of tracing-opentelemetry).
+pub const OTEL_KIND: &str = "otel.kind";

@@ -15,3 +15,14 @@ impl Default for ObservabilityConfig {
         ObservabilityConfig { log_level: "info".to_owned() }
     }
 }
+
+/// What happens to a log line that finds the queue full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogPolicy {
+    /// It is dropped and counted; the caller never waits.
+    #[default]
+    Drop,
+    /// The caller waits until there is room.
+    Block,
+}

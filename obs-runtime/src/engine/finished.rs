@@ -45,6 +45,21 @@ pub struct FinishedSpan {
     pub links: Vec<Link>,
 }
 
+impl FinishedSpan {
+    /// The status by the OpenTelemetry specification: an error with its description where the span failed or panicked, else
+    /// unset.
+    ///
+    /// # Errors
+    /// The description of the error.
+    pub fn status(&self) -> Result<(), &str> {
+        match (&self.error, self.outcome) {
+            (Some(error), _) => Err(error),
+            (None, Some(outcome @ (Outcome::Panicked | Outcome::Error))) => Err(outcome.as_str()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A span's role, by the OpenTelemetry specification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpanKind {

@@ -1,26 +1,22 @@
 //! The engine: spans, events and the clock, behind `tracing::Subscriber`.
+//!
+//! A span is a [`node::Node`], held by whoever works in it: the thread's [`stack`], the call that an attribute observes, or the
+//! table of ids by which `tracing` names it ([`core`]). A log line asks the node for the fields of all the spans around.
 
+pub(crate) mod call;
+pub(crate) mod callsite;
+pub(crate) mod clock;
+pub(crate) mod context;
+pub(crate) mod core;
 mod fields;
+pub(crate) mod filter;
 mod finished;
+pub(crate) mod node;
+pub(crate) mod sampling;
+pub(crate) mod stack;
+pub(crate) mod subscriber;
+pub(crate) mod visit;
 
-use std::sync::Arc;
-
-use crate::propagation::Correlation;
-
+pub(crate) use self::context::{Entered, current, enter};
 pub use self::fields::{FieldValue, Fields};
 pub use self::finished::{FinishedSpan, Link, SpanKind};
-
-/// The correlation of the innermost span or context on this thread: its trace and span ids are those of the current span.
-pub(crate) fn current() -> Option<Correlation> {
-    None
-}
-
-/// Makes `correlation` the parent of the spans opened on this thread until the guard is dropped.
-pub(crate) fn enter(_correlation: Arc<Correlation>) -> Entered {
-    Entered { _private: () }
-}
-
-/// Leaves the context when dropped.
-pub(crate) struct Entered {
-    _private: (),
-}

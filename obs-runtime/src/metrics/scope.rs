@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Cells that stand in for the process's own while a capture runs.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Scope {}
 
 impl Scope {
@@ -16,6 +16,13 @@ impl Scope {
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     pub(crate) fn encode(&self) -> String {
         String::new()
+    }
+}
+
+impl Scope {
+    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
+    pub(crate) fn value(&self, _name: &str, _labels: &[(&str, &str)]) -> Option<f64> {
+        None
     }
 }
 

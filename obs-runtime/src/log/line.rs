@@ -1,0 +1,169 @@
+//! One line, as JSON (DESIGN's order of keys) or for the eye.
+
+use std::cell::Cell;
+
+use tracing::Level;
+
+use crate::engine::Fields;
+use crate::log::{json, pretty};
+use crate::{SpanId, TraceId};
+
+/// What a line tells.
+pub(crate) struct Line<'a> {
+    pub(crate) unix_nanos: u64,
+    pub(crate) level: Level,
+    pub(crate) target: &'a str,
+    /// As a JSON string, or empty.
+    pub(crate) message: &'a [u8],
+    pub(crate) ids: Option<(TraceId, SpanId)>,
+    pub(crate) file: Option<&'a str>,
+    pub(crate) line: Option<u32>,
+    pub(crate) fields: &'a Fields,
+}
+
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Render {
+    /// One JSON object a line.
+    Json,
+    /// For a terminal, in colours.
+    Pretty,
+}
+
+impl Render {
+    /// Appends the line and its line feed.
+    pub(crate) fn line(self, text: &mut Vec<u8>, line: &Line<'_>) {
+        match self {
+            Render::Json => json_line(text, line),
+            Render::Pretty => pretty::line(text, line),
+        }
+    }
+}
+
+fn json_line(text: &mut Vec<u8>, line: &Line<'_>) {
+    text.extend_from_slice(b"{\"timestamp\":\"");
+    text.extend_from_slice(&timestamp(line.unix_nanos));
+    text.extend_from_slice(b"\",\"level\":\"");
+    text.extend_from_slice(level(line.level).as_bytes());
+    text.extend_from_slice(b"\",\"target\":");
+    json::string(text, line.target);
+    text.extend_from_slice(b",\"message\":");
+    text.extend_from_slice(if line.message.is_empty() { b"\"\"" } else { line.message });
+    match line.ids {
+        Some((trace, span)) => {
+            use std::io::Write;
+            let _ = write!(text, ",\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"");
+        }
+        None => text.extend_from_slice(b",\"trace_id\":null,\"span_id\":null"),
+    }
+    text.extend_from_slice(b",\"file\":");
+    match line.file {
+        Some(file) => json::string(text, file),
+        None => text.extend_from_slice(b"null"),
+    }
+    text.extend_from_slice(b",\"line\":");
+    match line.line {
+        Some(number) => json::integer(text, number),
+        None => text.extend_from_slice(b"null"),
+    }
+    text.extend_from_slice(line.fields.text());
+    text.extend_from_slice(b"}\n");
+}
+
+/// The level's name in lower case.
+pub(crate) fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// `2026-01-15T10:30:00.123Z`.
+pub(crate) fn timestamp(unix_nanos: u64) -> [u8; 24] {
+    thread_local! { static SECOND: Cell<(u64, [u8; 24])> = const { Cell::new((u64::MAX, [0; 24])) }; }
+    let (second, millis) = (unix_nanos / 1_000_000_000, (unix_nanos / 1_000_000 % 1_000) as u32);
+    // The date is worked out once a second and thread.
+    let mut text = match SECOND.try_with(Cell::get) {
+        Ok((known, text)) if known == second => text,
+        _ => {
+            let text = date(second);
+            let _ = SECOND.try_with(|known| known.set((second, text)));
+            text
+        }
+    };
+    digits(&mut text[20..23], millis);
+    text
+}
+
+fn date(second: u64) -> [u8; 24] {
+    // Days to a civil date, by the proleptic Gregorian calendar, in eras of 400 years that begin in March.
+    let days = second / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let time = second % 86_400;
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |at: std::ops::Range<usize>, number: u64| digits(&mut text[at], number as u32);
+    put(0..4, era * 400 + year + carry);
+    put(5..7, month);
+    put(8..10, day_of_month);
+    put(11..13, time / 3_600);
+    put(14..16, time / 60 % 60);
+    put(17..19, time % 60);
+    text
+}
+
+fn digits(text: &mut [u8], mut number: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let text = |millis: u64| String::from_utf8(timestamp(millis * 1_000_000).to_vec()).expect("ASCII");
+        assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(951_782_399_999), "2000-02-28T23:59:59.999Z");
+        assert_eq!(text(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(text(1_768_473_000_123), "2026-01-15T10:30:00.123Z");
+        assert_eq!(text(4_107_542_400_001), "2100-03-01T00:00:00.001Z");
+    }
+
+    #[test]
+    fn a_line_has_its_keys_in_order() {
+        let mut fields = Fields::default();
+        fields.put_str("agent_id", "a1");
+        let line = Line {
+            unix_nanos: 1_768_473_000_123_000_000,
+            level: Level::INFO,
+            target: "swarm::lifecycle",
+            message: b"\"Agent started\"",
+            ids: TraceId::from_u128(0xaf).zip(SpanId::from_u64(0xb7)),
+            file: Some("src/lifecycle.rs"),
+            line: Some(42),
+            fields: &fields,
+        };
+        let mut text = Vec::new();
+        Render::Json.line(&mut text, &line);
+        assert_eq!(
+            String::from_utf8(text).expect("UTF-8"),
+            concat!(
+                r#"{"timestamp":"2026-01-15T10:30:00.123Z","level":"info","target":"swarm::lifecycle","#,
+                r#""message":"Agent started","trace_id":"000000000000000000000000000000af","span_id":"00000000000000b7","#,
+                r#""file":"src/lifecycle.rs","line":42,"agent_id":"a1"}"#,
+                "\n"
+            )
+        );
+    }
+}

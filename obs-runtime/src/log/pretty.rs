@@ -1,0 +1,45 @@
+//! The form for terminals.
+
+use std::io::Write;
+
+use tracing::Level;
+
+use crate::log::json;
+use crate::log::line::{Line, level, timestamp};
+
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// `10:30:00.123  INFO swarm::lifecycle Agent started agent_id=a1 trace_id=0af7…`.
+pub(crate) fn line(text: &mut Vec<u8>, line: &Line<'_>) {
+    let stamp = timestamp(line.unix_nanos);
+    let time = std::str::from_utf8(&stamp[11..23]).unwrap_or_default();
+    let colour = match line.level {
+        Level::ERROR => "\x1b[31m",
+        Level::WARN => "\x1b[33m",
+        Level::INFO => "\x1b[32m",
+        Level::DEBUG => "\x1b[34m",
+        Level::TRACE => "\x1b[35m",
+    };
+    let name = level(line.level).to_ascii_uppercase();
+    let _ = write!(text, "{DIM}{time}{PLAIN} {colour}{name:>5}{PLAIN} {DIM}{}{PLAIN} {BOLD}", line.target);
+    text.extend_from_slice(inside(line.message));
+    text.extend_from_slice(PLAIN.as_bytes());
+    for (key, value) in line.fields.rendered() {
+        let _ = write!(text, " {DIM}");
+        json::escape(text, key);
+        let _ = write!(text, "={PLAIN}");
+        // Still escaped: what a caller sent must not write to the terminal.
+        text.extend_from_slice(inside(value));
+    }
+    if let Some((trace, span)) = line.ids {
+        let _ = write!(text, " {DIM}trace_id={trace} span_id={span}{PLAIN}");
+    }
+    text.push(b'\n');
+}
+
+/// A JSON string without its quotes, or any other value as it is.
+fn inside(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}

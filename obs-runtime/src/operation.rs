@@ -1,0 +1,180 @@
+//! Spans opened by hand, for middleware: what `#[observed]` does, with names and fields known at run time.
+//!
+//! ```
+//! use obs_runtime::operation::{Callsite, Operation, Site};
+//! use obs_runtime::propagation::Correlation;
+//! use obs_runtime::engine::SpanKind;
+//!
+//! static REQUEST: Callsite = Callsite::new(
+//!     &REQUEST,
+//!     Site::new("HTTP", module_path!(), file!(), line!(), &["url.path", "outcome", "error", "error.type"])
+//!         .kind(SpanKind::Server)
+//!         .no_metrics(),
+//! );
+//!
+//! let mut operation = Operation::open(&REQUEST, Correlation::default());
+//! operation.set_name("GET /agents");
+//! operation.record("url.path", "/agents");
+//! operation.in_scope(|| { /* the work */ });
+//! operation.succeed();
+//! ```
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tracing::Level;
+
+use crate::engine::call::{self, Failure, Opening, Recorded, Under};
+pub use crate::engine::callsite::{Callsite, Site};
+use crate::engine::node::Node;
+use crate::engine::{FieldValue, SpanKind};
+use crate::outcome::Outcome;
+use crate::propagation::Correlation;
+
+/// A span that is open until this is dropped: `cancelled`, unless it was told another outcome.
+#[derive(Debug)]
+#[must_use = "the span ends when this is dropped"]
+pub struct Operation {
+    site: &'static Callsite,
+    node: Option<Arc<Node>>,
+    outcome: Outcome,
+    failure: Option<Failure>,
+}
+
+impl Operation {
+    /// Opens a span that continues `parent`.
+    pub fn open(site: &'static Callsite, parent: Correlation) -> Self {
+        let opening = if call::idle(site) { None } else { Opening::begin(site, Some(Under(parent))) };
+        Operation { site, node: opening.map(Opening::finish), outcome: Outcome::Cancelled, failure: None }
+    }
+
+    /// Gives the span another name than its site's.
+    pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
+        if let Some(node) = &self.node {
+            node.set_name(name.into());
+        }
+    }
+
+    /// Gives the span another role than its site's.
+    pub fn set_kind(&self, kind: SpanKind) {
+        if let Some(node) = &self.node {
+            node.set_kind(kind);
+        }
+    }
+
+    /// Records a field. A foreign subscriber sees it only where the site names it.
+    pub fn record<'a>(&self, key: &'static str, value: impl Into<FieldValue<'a>>) {
+        let Some(node) = &self.node else { return };
+        let value = value.into();
+        let value = match &value {
+            FieldValue::Str(value) => Recorded::Str(value),
+            FieldValue::I64(value) => Recorded::I64(*value),
+            FieldValue::U64(value) => Recorded::U64(*value),
+            FieldValue::F64(value) => Recorded::F64(*value),
+            FieldValue::Bool(value) => Recorded::Bool(*value),
+        };
+        call::record_on(node, |recorder| recorder.record(key, &value));
+    }
+
+    /// The outcome will be `ok`.
+    pub fn succeed(&mut self) {
+        self.outcome = Outcome::Ok;
+        self.failure = None;
+    }
+
+    /// The outcome will be `error`, with this text and this low-cardinality `error.type`. It is told by an event, unless it
+    /// began in an observed function below.
+    pub fn fail(&mut self, error: impl Into<String>, kind: impl Into<Cow<'static, str>>) {
+        self.outcome = Outcome::Error;
+        self.failure = Some(Failure { texts: vec![error.into()], kind: kind.into(), level: Level::ERROR });
+    }
+
+    /// The outcome will be `panicked`.
+    pub fn panicked(&mut self) {
+        self.outcome = Outcome::Panicked;
+        self.failure = None;
+    }
+
+    /// What the span's children elsewhere continue; `None` where nobody listens.
+    #[must_use]
+    pub fn correlation(&self) -> Option<Correlation> {
+        self.node.as_ref().and_then(|node| node.correlation())
+    }
+
+    /// Runs `work` inside the span: a poll of a future, for instance. If it unwinds, the outcome will be `panicked`.
+    pub fn in_scope<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let Some(node) = self.node.clone() else { return work() };
+        call::enter(&node);
+        let mut inside = Inside { operation: self, node, unwinding: true };
+        let result = work();
+        inside.unwinding = false;
+        result
+    }
+}
+
+struct Inside<'a> {
+    operation: &'a mut Operation,
+    node: Arc<Node>,
+    unwinding: bool,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.unwinding {
+            self.operation.panicked();
+        }
+        call::leave(&self.node);
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            call::enter(&node);
+            call::end(self.site, &node, self.outcome, self.failure.as_ref());
+            call::leave(&node);
+        }
+    }
+}
+
+impl<'a> From<&'a str> for FieldValue<'a> {
+    fn from(value: &'a str) -> Self {
+        FieldValue::Str(Cow::Borrowed(value))
+    }
+}
+
+impl From<String> for FieldValue<'_> {
+    fn from(value: String) -> Self {
+        FieldValue::Str(Cow::Owned(value))
+    }
+}
+
+impl From<i64> for FieldValue<'_> {
+    fn from(value: i64) -> Self {
+        FieldValue::I64(value)
+    }
+}
+
+impl From<u64> for FieldValue<'_> {
+    fn from(value: u64) -> Self {
+        i64::try_from(value).map_or(FieldValue::U64(value), FieldValue::I64)
+    }
+}
+
+impl From<u16> for FieldValue<'_> {
+    fn from(value: u16) -> Self {
+        FieldValue::I64(value.into())
+    }
+}
+
+impl From<f64> for FieldValue<'_> {
+    fn from(value: f64) -> Self {
+        FieldValue::F64(value)
+    }
+}
+
+impl From<bool> for FieldValue<'_> {
+    fn from(value: bool) -> Self {
+        FieldValue::Bool(value)
+    }
+}

@@ -1,0 +1,265 @@
+//! The shell around an observed body: generic here, while the work is done once in [`crate::engine::call`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::__private::fields::Visit;
+use crate::__private::outcome::Verdict;
+use crate::engine::call::{self, Opening, Under};
+use crate::engine::callsite::Callsite;
+use crate::engine::node::Node;
+use crate::engine::stack::{self, Frame};
+use crate::outcome::Outcome;
+use crate::propagation::Correlation;
+
+/// The caller's context, which a span continues.
+pub type Inbound = Correlation;
+
+/// The span of one observed call.
+pub struct Span {
+    node: Option<Arc<Node>>,
+    site: &'static Callsite,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Nobody listens, or the call has ended.
+    Off,
+    /// A future that has not been polled: it opens its span itself.
+    New,
+    /// Between polls.
+    Idle,
+    /// The body runs.
+    Running,
+    /// The future is being dropped before its end.
+    Dropping,
+}
+
+/// Opens the span of a call.
+#[inline]
+pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Span {
+    let node = if call::idle(site) { None } else { opened(site, None, fields) };
+    Span::of(site, node)
+}
+
+/// Opens the span of a call that continues a caller's context.
+#[inline]
+pub fn open_within(
+    site: &'static Callsite,
+    parent: impl FnOnce() -> Inbound,
+    fields: impl FnOnce(&mut Visit<'_>),
+) -> Span {
+    let node = if call::idle(site) { None } else { opened(site, Some(Under(parent())), fields) };
+    Span::of(site, node)
+}
+
+fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Arc<Node>> {
+    let mut opening = Opening::begin(site, under)?;
+    if opening.wants_fields() {
+        fields(&mut Visit { recorder: opening.recorder(), names: site.names() });
+    }
+    Some(opening.finish())
+}
+
+/// Opens the span of a future, as its first statement: in the place that its first poll holds for it.
+#[inline]
+pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
+    if !call::idle(site) && stack::awaits(site) {
+        fill(site, opened(site, None, fields));
+    }
+}
+
+/// The same, for a span that continues a caller's context.
+#[inline]
+pub fn begin_within(site: &'static Callsite, parent: impl FnOnce() -> Inbound, fields: impl FnOnce(&mut Visit<'_>)) {
+    if !call::idle(site) && stack::awaits(site) {
+        fill(site, opened(site, Some(Under(parent())), fields));
+    }
+}
+
+fn fill(site: &'static Callsite, node: Option<Arc<Node>>) {
+    if let Some(node) = node {
+        call::enter_in_place(site, &node);
+    }
+}
+
+/// Records late fields on the innermost call of `site`.
+#[inline]
+pub fn record(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
+    call::record(site, |recorder| fields(&mut Visit { recorder: recorder.reborrow(), names: site.names() }));
+}
+
+/// The judge of a function that never returns.
+#[inline]
+pub fn unjudged<T: ?Sized>(_: &T) -> Verdict {
+    Verdict::OK
+}
+
+/// Runs a body inside its span.
+#[inline]
+pub fn sync<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
+    if span.state == State::Off {
+        return body();
+    }
+    let turn = Turn::begin(&mut span);
+    let value = body();
+    turn.end(judge(&value));
+    value
+}
+
+/// Runs what a function does before it returns its future, inside the span; the future ends it.
+#[inline]
+pub fn prelude<R>(span: &mut Span, body: impl FnOnce() -> R) -> R {
+    if span.state == State::Off {
+        return body();
+    }
+    let turn = Turn::begin(span);
+    let value = body();
+    turn.pause();
+    value
+}
+
+pin_project_lite::pin_project! {
+    /// An observed future.
+    // The fields drop in this order: `inner` inside the span that `PinnedDrop` enters, then `span` leaves it and ends it.
+    pub struct Observed<F, J> {
+        #[pin]
+        inner: F,
+        judge: J,
+        span: Span,
+    }
+
+    impl<F, J> PinnedDrop for Observed<F, J> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().span.drop_begins();
+        }
+    }
+}
+
+/// Observes a future in a span that is open already.
+#[inline]
+pub fn observe<F: Future, J: Fn(&F::Output) -> Verdict>(span: Span, inner: F, judge: J) -> Observed<F, J> {
+    Observed { inner, judge, span }
+}
+
+/// Observes a future that opens its span itself, by [`begin`].
+#[inline]
+pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(site: &'static Callsite, inner: F, judge: J) -> Observed<F, J> {
+    Observed { inner, judge, span: Span { node: None, site, state: State::New } }
+}
+
+impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if this.span.is_off() {
+            return this.inner.poll(cx);
+        }
+        let turn = Turn::begin(this.span);
+        let poll = this.inner.poll(cx);
+        match &poll {
+            Poll::Ready(value) => turn.end((this.judge)(value)),
+            Poll::Pending => turn.pause(),
+        }
+        poll
+    }
+}
+
+impl Span {
+    fn of(site: &'static Callsite, node: Option<Arc<Node>>) -> Self {
+        let state = if node.is_some() { State::Idle } else { State::Off };
+        Span { node, site, state }
+    }
+
+    /// Whether a poll needs nothing of us. A future that nobody listened to at its first poll stays unobserved.
+    fn is_off(&mut self) -> bool {
+        if self.state == State::New && call::idle(self.site) {
+            self.state = State::Off;
+        }
+        self.state == State::Off
+    }
+
+    fn enter(&mut self) {
+        match &self.node {
+            Some(node) => call::enter(node),
+            None => stack::push(Frame::Opening(self.site)),
+        }
+    }
+
+    fn leave(&mut self) {
+        match &self.node {
+            Some(node) => call::leave(node),
+            None => stack::forget(self.site),
+        }
+    }
+
+    /// The node that `begin` made while the future ran.
+    fn adopt(&mut self) {
+        if self.node.is_none() {
+            self.node = stack::node_of(self.site);
+        }
+    }
+
+    /// Ends the call while its frame is still on the stack.
+    fn end(&mut self, outcome: Outcome, verdict: &Verdict) {
+        self.state = State::Off;
+        if let Some(node) = &self.node {
+            call::end(self.site, node, outcome, verdict.0.as_deref());
+        }
+    }
+
+    fn drop_begins(&mut self) {
+        if self.state == State::Idle {
+            self.enter();
+            self.state = State::Dropping;
+        }
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        // A span that was opened and whose body never ran was cancelled as well.
+        self.drop_begins();
+        if self.state == State::Dropping {
+            self.end(Outcome::Cancelled, &Verdict::OK);
+            self.leave();
+        }
+    }
+}
+
+/// While it lives, the call is on this thread's stack. Dropped by an unwinding body, it ends the call as panicked.
+struct Turn<'a>(&'a mut Span);
+
+impl<'a> Turn<'a> {
+    fn begin(span: &'a mut Span) -> Self {
+        span.enter();
+        span.state = State::Running;
+        Turn(span)
+    }
+
+    fn end(self, verdict: Verdict) {
+        self.0.adopt();
+        let outcome = if verdict.0.is_some() { Outcome::Error } else { Outcome::Ok };
+        self.0.end(outcome, &verdict);
+    }
+
+    fn pause(self) {
+        self.0.adopt();
+        self.0.state = if self.0.node.is_some() { State::Idle } else { State::Off };
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.0.state == State::Running {
+            self.0.adopt();
+            self.0.end(Outcome::Panicked, &Verdict::OK);
+        }
+        self.0.leave();
+    }
+}

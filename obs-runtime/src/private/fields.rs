@@ -1,0 +1,240 @@
+//! How a field's value is recorded, chosen by its type.
+//!
+//! `K0::of(&value).__obs_kind()` finds, along a chain of `Deref`s, the first kind that fits; the kind's `__obs_field` does the
+//! work, and carries the bound whose message the user sees.
+
+use std::borrow::Cow;
+use std::fmt::{Debug, Display};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::engine::call::{Recorded, Recorder};
+
+/// Takes the values of a span's fields.
+pub struct Visit<'a> {
+    pub(crate) recorder: Recorder<'a>,
+    pub(crate) names: &'static [&'static str],
+}
+
+impl Visit<'_> {
+    fn record(&mut self, at: usize, value: &Recorded<'_>) {
+        if let Some(name) = self.names.get(at) {
+            self.recorder.record(name, value);
+        }
+    }
+}
+
+/// `%value`
+pub fn display<T: Display + ?Sized>(visit: &mut Visit<'_>, at: usize, value: &T) {
+    visit.record(at, &Recorded::Display(&value));
+}
+
+/// `?value`
+pub fn debug<T: Debug + ?Sized>(visit: &mut Visit<'_>, at: usize, value: &T) {
+    visit.record(at, &Recorded::Debug(&value));
+}
+
+/// A value that keeps its type: text, number or bool.
+pub trait Scalar {
+    #[doc(hidden)]
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize);
+}
+
+macro_rules! scalar {
+    ($variant:ident: $($ty:ty as $as:ty),*) => {
+        $(impl Scalar for $ty {
+            fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+                visit.record(at, &Recorded::$variant(<$as>::from(*self)));
+            }
+        })*
+    };
+}
+
+scalar!(I64: i8 as i64, i16 as i64, i32 as i64, i64 as i64);
+scalar!(U64: u8 as u64, u16 as u64, u32 as u64, u64 as u64);
+scalar!(I128: i128 as i128);
+scalar!(U128: u128 as u128);
+scalar!(F64: f32 as f64, f64 as f64);
+scalar!(Bool: bool as bool);
+
+impl Scalar for usize {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        visit.record(at, &Recorded::U64(*self as u64));
+    }
+}
+
+impl Scalar for isize {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        visit.record(at, &Recorded::I64(*self as i64));
+    }
+}
+
+impl Scalar for str {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        visit.record(at, &Recorded::Str(self));
+    }
+}
+
+macro_rules! scalar_text {
+    ($($ty:ty),*) => {
+        $(impl Scalar for $ty {
+            fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+                visit.record(at, &Recorded::Str(self));
+            }
+        })*
+    };
+}
+
+scalar_text!(String, Cow<'_, str>, Arc<str>, std::rc::Rc<str>, Box<str>);
+
+impl<T: Scalar + ?Sized> Scalar for &T {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        T::__obs_record(self, visit, at);
+    }
+}
+
+impl<T: Scalar + ?Sized> Scalar for &mut T {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        T::__obs_record(self, visit, at);
+    }
+}
+
+/// What is recorded by its `Display`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded as a field: it has no `Display`",
+    label = "write `?` before the name to record it by `Debug`, or implement `Display` for it",
+    note = "only the arguments that `#[observed(…)]` names are recorded"
+)]
+pub trait Shown {
+    #[doc(hidden)]
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize);
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Shown for T {
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+        display(visit, at, self);
+    }
+}
+
+/// The chain's beginning: values that keep their type.
+pub struct K0<'a, T: ?Sized>(K1<'a, T>);
+/// Then `Option`s of them.
+pub struct K1<'a, T: ?Sized>(K2<'a, T>);
+/// Then any `Option`.
+pub struct K2<'a, T: ?Sized>(K3<'a, T>);
+/// Then all else.
+pub struct K3<'a, T: ?Sized>(PhantomData<&'a T>);
+
+impl<'a, T: ?Sized> K0<'a, T> {
+    /// The chain for this value.
+    #[inline]
+    pub fn of(_: &'a T) -> Self {
+        K0(K1(K2(K3(PhantomData))))
+    }
+}
+
+impl<'a, T: ?Sized> Deref for K0<'a, T> {
+    type Target = K1<'a, T>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a, T: ?Sized> Deref for K1<'a, T> {
+    type Target = K2<'a, T>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a, T: ?Sized> Deref for K2<'a, T> {
+    type Target = K3<'a, T>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Scalar + ?Sized> K0<'_, T> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> ScalarKind {
+        ScalarKind
+    }
+}
+
+impl<T: Scalar> K1<'_, Option<T>> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> OptionalScalar {
+        OptionalScalar
+    }
+}
+
+impl<T: Scalar> K1<'_, &Option<T>> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> OptionalScalar {
+        OptionalScalar
+    }
+}
+
+impl<T> K2<'_, Option<T>> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> OptionalShown {
+        OptionalShown
+    }
+}
+
+impl<T> K2<'_, &Option<T>> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> OptionalShown {
+        OptionalShown
+    }
+}
+
+impl<T: ?Sized> K3<'_, T> {
+    #[doc(hidden)]
+    pub fn __obs_kind(&self) -> ShownKind {
+        ShownKind
+    }
+}
+
+/// Text, a number or a bool.
+pub struct ScalarKind;
+/// One of them, or nothing.
+pub struct OptionalScalar;
+/// Something with a `Display`, or nothing.
+pub struct OptionalShown;
+/// Something with a `Display`.
+pub struct ShownKind;
+
+impl ScalarKind {
+    #[doc(hidden)]
+    pub fn __obs_field<T: Scalar + ?Sized>(self, value: &T, visit: &mut Visit<'_>, at: usize) {
+        T::__obs_record(value, visit, at);
+    }
+}
+
+impl OptionalScalar {
+    #[doc(hidden)]
+    pub fn __obs_field<T: Scalar>(self, value: &Option<T>, visit: &mut Visit<'_>, at: usize) {
+        if let Some(value) = value {
+            T::__obs_record(value, visit, at);
+        }
+    }
+}
+
+impl OptionalShown {
+    #[doc(hidden)]
+    pub fn __obs_field<T: Shown>(self, value: &Option<T>, visit: &mut Visit<'_>, at: usize) {
+        if let Some(value) = value {
+            T::__obs_record(value, visit, at);
+        }
+    }
+}
+
+impl ShownKind {
+    #[doc(hidden)]
+    pub fn __obs_field<T: Shown + ?Sized>(self, value: &T, visit: &mut Visit<'_>, at: usize) {
+        T::__obs_record(value, visit, at);
+    }
+}
