@@ -29,6 +29,10 @@ pub mod testing;
 pub mod __private;
 
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
+pub use crate::metrics::{
+    Counter, Descriptor, Gauge, Histogram, LabelSet, LabelValue, Method, MetricSet, OPERATION_DESCRIPTORS,
+    ObservedCounter, ObservedGauge, RegisterError, Registry, Route, Status,
+};
 pub use crate::outcome::Outcome;
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};

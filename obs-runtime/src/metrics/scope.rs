@@ -1,43 +1,133 @@
 //! Where `testing::capture` sends the updates made inside it: cells of its own, in place of the process's.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::metrics::family::AnyFamily;
+use crate::metrics::operations::{self, Cells, Operation};
+use crate::metrics::text::{self, Snapshot};
+
+/// How many scopes there are in the process.
+static SCOPES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+}
 
 /// Cells that stand in for the process's own while a capture runs.
-#[derive(Debug, Default)]
-pub(crate) struct Scope {}
+pub(crate) struct Scope {
+    /// By the id of the family that they stand for.
+    families: Mutex<HashMap<u64, Arc<dyn AnyFamily>>>,
+    /// By the address of the operation that they stand for.
+    operations: Mutex<HashMap<usize, (&'static Operation, Arc<Cells>)>>,
+}
 
 impl Scope {
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Scope::default())
+        SCOPES.fetch_add(1, Relaxed);
+        Arc::new(Scope { families: Mutex::default(), operations: Mutex::default() })
     }
 
     /// The text (0.0.4) of what changed in here.
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     pub(crate) fn encode(&self) -> String {
-        String::new()
+        text::encode(self.snapshots())
+    }
+
+    /// The sum of the series called `name` (a histogram has `_bucket`, `_sum` and `_count`) that bear all of `labels`,
+    /// whatever their other labels are; `None` if nothing of the kind changed in here.
+    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
+    pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        text::value(&self.snapshots(), name, labels)
+    }
+
+    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
+    fn snapshots(&self) -> Vec<Snapshot> {
+        let operations: Vec<_> = lock(&self.operations).values().cloned().collect();
+        let families: Vec<_> = lock(&self.families).values().cloned().collect();
+        let mut snapshots = operations::snapshots(operations.iter().map(|(operation, cells)| (*operation, &**cells)));
+        snapshots.extend(families.iter().map(|family| family.snapshot()));
+        snapshots
+    }
+
+    /// What stands in here for the family `id`.
+    pub(crate) fn family<F: AnyFamily>(&self, id: u64, make: impl FnOnce() -> Arc<F>) -> Option<Arc<F>> {
+        let family = Arc::clone(lock(&self.families).entry(id).or_insert_with(|| make()));
+        let family: Arc<dyn Any + Send + Sync> = family;
+        family.downcast().ok()
+    }
+
+    /// What stands in here for the cells of `operation`.
+    pub(crate) fn operation(&self, operation: &'static Operation) -> Arc<Cells> {
+        let mut operations = lock(&self.operations);
+        let (_, cells) =
+            operations.entry(std::ptr::from_ref(operation).addr()).or_insert_with(|| (operation, Arc::default()));
+        Arc::clone(cells)
     }
 }
 
-impl Scope {
-    #[cfg_attr(not(feature = "testing"), allow(dead_code))]
-    pub(crate) fn value(&self, _name: &str, _labels: &[(&str, &str)]) -> Option<f64> {
-        None
+impl Drop for Scope {
+    fn drop(&mut self) {
+        SCOPES.fetch_sub(1, Relaxed);
     }
+}
+
+/// Whether a capture runs anywhere: one relaxed load.
+#[inline]
+pub(crate) fn any() -> bool {
+    SCOPES.load(Relaxed) != 0
 }
 
 /// The scope that this thread is in; `None` at the cost of one relaxed load while no capture runs anywhere.
 #[inline]
 pub(crate) fn current() -> Option<Arc<Scope>> {
-    None
+    if !any() {
+        return None;
+    }
+    CURRENT.try_with(|current| current.try_borrow().ok()?.clone()).ok().flatten()
 }
 
 /// Puts this thread in `scope` until the guard is dropped.
-pub(crate) fn enter(_scope: Option<Arc<Scope>>) -> Entered {
-    Entered { _private: () }
+#[inline]
+pub(crate) fn enter(scope: Option<Arc<Scope>>) -> Entered {
+    let before = if any() { Some(replace(scope)) } else { None };
+    Entered { before, _thread: PhantomData }
 }
 
 /// Leaves the scope when dropped, back to the one before.
 pub(crate) struct Entered {
-    _private: (),
+    before: Option<Option<Arc<Scope>>>,
+    /// It must be dropped on the thread that it was made on.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            drop(replace(before));
+        }
+    }
+}
+
+fn replace(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> {
+    CURRENT
+        .try_with(|current| current.try_borrow_mut().ok().map(|mut current| std::mem::replace(&mut *current, scope)))
+        .ok()
+        .flatten()
+        .flatten()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
 }

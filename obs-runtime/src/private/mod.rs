@@ -2,6 +2,7 @@
 
 mod call;
 mod fields;
+mod metrics;
 mod outcome;
 mod text;
 
@@ -14,6 +15,7 @@ pub use self::call::{
     Inbound, Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
 pub use self::fields::{K0, Visit, debug, display};
+pub use self::metrics::*;
 pub use self::outcome::{C0, Verdict, judged_by_debug};
 pub use self::text::{Declared, Text, declared};
 pub use crate::engine::SpanKind;
