@@ -21,6 +21,12 @@ impl TraceId {
     }
 
     /// The id with these 128 bits, unless all are zero.
+    ///
+    /// ```
+    /// # use obs_runtime::TraceId;
+    /// assert_eq!(TraceId::from_u128(0x17).map(|id| id.to_string()).as_deref(), Some("00000000000000000000000000000017"));
+    /// assert_eq!(TraceId::from_u128(0), None);
+    /// ```
     #[must_use]
     pub const fn from_u128(bits: u128) -> Option<Self> {
         if bits == 0 { None } else { Some(TraceId(bits)) }

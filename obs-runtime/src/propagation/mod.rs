@@ -1,25 +1,67 @@
 //! What travels between processes: the trace, the baggage and the ids, and the carriers that they travel in.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use obs_runtime::propagation;
+//!
+//! let mut annotations = BTreeMap::new();
+//! annotations.insert("traceparent".to_owned(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+//! annotations.insert("x-request-id".to_owned(), "r-17".to_owned());
+//!
+//! let correlation = propagation::extract(&annotations);
+//! assert_eq!(correlation.request_id.as_ref().map(|id| id.as_str()), Some("r-17"));
+//!
+//! let mut headers = http::HeaderMap::new();
+//! propagation::inject(&correlation, &mut headers);
+//! assert_eq!(headers["traceparent"], "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+//! ```
+//!
+//! Whatever arrives is judged by W3C Trace Context level 2 and W3C Baggage, to the letter, and ids by [`RequestId::parse`]. What is
+//! refused appears nowhere: it is as if it had not been sent, and `obs_dropped_total{signal="context",reason="malformed"}` counts it.
+//! Two headers where one may be (`traceparent` and the ids) are as none.
+
+mod baggage;
+mod carrier;
+mod environment;
+mod traceparent;
+mod tracestate;
+mod trust;
+
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 
 use std::sync::Arc;
 
+use crate::engine;
+use crate::loss::{self, Reason, Signal};
+use crate::names;
 use crate::{MessageId, RequestId, SessionId, SpanId, TraceId};
+
+pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
+pub use self::carrier::{Carrier, CarrierMut};
+pub use self::environment::into_environment;
+pub use self::trust::{Trust, UnknownTrust};
+pub(crate) use self::trust::{default_trust, set_default_trust};
 
 /// The most characters that an id may have.
 pub const MAX_ID_LENGTH: usize = 128;
 
 /// The context that one process hands to the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Correlation {
     /// The trace and the span that the next span is a child of.
     pub trace: Option<TraceContext>,
+    /// The caller's span, where the next span begins a trace of its own and only refers to it ([`Trust::Ids`]).
+    pub link: Option<TraceContext>,
     /// The HTTP request.
     pub request_id: Option<RequestId>,
     /// The WebSocket session.
     pub session_id: Option<SessionId>,
     /// The chat message.
     pub message_id: Option<MessageId>,
-    /// The caller's key-value pairs, as a list of decoded pairs in the order of the header.
-    pub baggage: Arc<[(String, String)]>,
+    /// The caller's key-value pairs.
+    pub baggage: Baggage,
 }
 
 /// A position in a trace, by W3C Trace Context.
@@ -41,4 +83,135 @@ impl TraceContext {
     pub const fn sampled(&self) -> bool {
         self.flags & 1 == 1
     }
+}
+
+impl Correlation {
+    /// The correlation of the current span, or of the context that this thread is in; empty outside of both.
+    #[must_use]
+    pub fn current() -> Self {
+        engine::current().unwrap_or_default()
+    }
+
+    /// What is left of it under a policy of `trust`.
+    #[must_use]
+    pub fn trusted(self, trust: Trust) -> Self {
+        match trust {
+            Trust::All => self,
+            Trust::Ids => Correlation { link: self.trace, request_id: self.request_id, ..Correlation::default() },
+            Trust::None => Correlation::default(),
+        }
+    }
+
+    /// The same, with a request id of our own where none came.
+    #[must_use]
+    pub fn with_request_id(mut self) -> Self {
+        self.request_id.get_or_insert_with(RequestId::generate);
+        self
+    }
+}
+
+/// Reads what `carrier` says. Never fails: what is malformed is as if it were not there, and counted.
+#[must_use]
+pub fn extract<C: Carrier + ?Sized>(carrier: &C) -> Correlation {
+    let mut refused = 0;
+    let correlation = Correlation {
+        trace: trace(carrier, &mut refused),
+        link: None,
+        request_id: id(carrier, names::X_REQUEST_ID, RequestId::parse, &mut refused),
+        session_id: id(carrier, names::X_SESSION_ID, SessionId::parse, &mut refused),
+        message_id: id(carrier, names::X_MESSAGE_ID, MessageId::parse, &mut refused),
+        baggage: baggage(carrier, &mut refused),
+    };
+    if refused > 0 {
+        loss::lost(Signal::Context, Reason::Malformed, refused);
+    }
+    correlation
+}
+
+/// Makes `carrier` say what `correlation` says: our six headers are written, or taken away where `correlation` has nothing for them;
+/// all others stay. Where `correlation` names no span, nothing is touched.
+pub fn inject<C: CarrierMut + ?Sized>(correlation: &Correlation, carrier: &mut C) {
+    if correlation.trace.is_none() {
+        return;
+    }
+    for (key, value) in headers(correlation) {
+        match value {
+            Some(value) => carrier.set(key, &value),
+            None => carrier.remove(key),
+        }
+    }
+}
+
+/// Our six headers with their values, where there is one.
+fn headers(correlation: &Correlation) -> [(&'static str, Option<String>); 6] {
+    let trace = correlation.trace.as_ref();
+    let text = |id: Option<&str>| id.map(str::to_owned);
+    [
+        (names::TRACEPARENT, trace.map(traceparent::render)),
+        (names::TRACESTATE, text(trace.and_then(|trace| trace.state.as_deref()))),
+        (names::BAGGAGE, correlation.baggage.render()),
+        (names::X_REQUEST_ID, text(correlation.request_id.as_ref().map(RequestId::as_str))),
+        (names::X_SESSION_ID, text(correlation.session_id.as_ref().map(SessionId::as_str))),
+        (names::X_MESSAGE_ID, text(correlation.message_id.as_ref().map(MessageId::as_str))),
+    ]
+}
+
+fn trace<C: Carrier + ?Sized>(carrier: &C, refused: &mut u64) -> Option<TraceContext> {
+    let trace = match only(carrier.values(names::TRACEPARENT)) {
+        Only::None => return None,
+        Only::Several => None,
+        Only::One(value) => traceparent::parse(value),
+    };
+    let Some(mut trace) = trace else {
+        *refused += 1;
+        return None;
+    };
+    match tracestate::join(carrier.values(names::TRACESTATE)) {
+        Ok(state) => trace.state = state,
+        Err(tracestate::Invalid) => *refused += 1,
+    }
+    Some(trace)
+}
+
+fn baggage<C: Carrier + ?Sized>(carrier: &C, refused: &mut u64) -> Baggage {
+    let (baggage, whole) = Baggage::parse(carrier.values(names::BAGGAGE));
+    *refused += u64::from(!whole);
+    baggage
+}
+
+fn id<C: Carrier + ?Sized, T, E>(
+    carrier: &C,
+    key: &str,
+    parse: fn(&str) -> Result<T, E>,
+    refused: &mut u64,
+) -> Option<T> {
+    let id = match only(carrier.values(key)) {
+        Only::None => return None,
+        Only::Several => None,
+        Only::One(value) => std::str::from_utf8(trim_ows(value)).ok().and_then(|text| parse(text).ok()),
+    };
+    *refused += u64::from(id.is_none());
+    id
+}
+
+enum Only<'c> {
+    None,
+    One(&'c [u8]),
+    Several,
+}
+
+fn only<'c>(mut values: impl Iterator<Item = &'c [u8]>) -> Only<'c> {
+    match (values.next(), values.next()) {
+        (None, _) => Only::None,
+        (Some(value), None) => Only::One(value),
+        (Some(_), Some(_)) => Only::Several,
+    }
+}
+
+/// `text` without the optional white space (space and tab) around it.
+fn trim_ows(text: &[u8]) -> &[u8] {
+    let white = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !white(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !white(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
 }

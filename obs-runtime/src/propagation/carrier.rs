@@ -1,0 +1,153 @@
+//! What can carry a context: headers, maps, lists of pairs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::loss::{self, Reason, Signal};
+
+/// Something that a context can be read from.
+///
+/// Keys are lower-case header names (`traceparent`); a carrier that keeps the case of its keys finds them in any case. Values are
+/// bytes, since a header may hold any: whoever reads judges them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry a context",
+    label = "not a carrier",
+    note = "carriers are `http::HeaderMap`, `http::Request`, `BTreeMap<String, String>`, `HashMap<String, String>` and `Vec<(String, String)>`",
+    note = "mark another argument with `#[carrier]`, or implement `obs_runtime::propagation::Carrier`"
+)]
+pub trait Carrier {
+    /// Every value of `key`, in order.
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]>;
+}
+
+/// Something that a context can be written into.
+#[diagnostic::on_unimplemented(
+    message = "no context can be written into `{Self}`",
+    label = "not a carrier that can be written",
+    note = "carriers are `http::HeaderMap`, `http::Request`, `BTreeMap<String, String>`, `HashMap<String, String>` and `Vec<(String, String)>`",
+    note = "mark another argument with `#[carrier]`, or implement `obs_runtime::propagation::CarrierMut`"
+)]
+pub trait CarrierMut: Carrier {
+    /// Makes `value` the only value of `key`.
+    fn set(&mut self, key: &'static str, value: &str);
+
+    /// Takes every value of `key` away.
+    fn remove(&mut self, key: &'static str);
+}
+
+impl<C: Carrier + ?Sized> Carrier for &C {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        C::values(self, key)
+    }
+}
+
+impl<C: Carrier + ?Sized> Carrier for &mut C {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        C::values(self, key)
+    }
+}
+
+impl<C: CarrierMut + ?Sized> CarrierMut for &mut C {
+    fn set(&mut self, key: &'static str, value: &str) {
+        C::set(self, key, value);
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        C::remove(self, key);
+    }
+}
+
+impl Carrier for HeaderMap {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        self.get_all(key).into_iter().map(HeaderValue::as_bytes)
+    }
+}
+
+impl CarrierMut for HeaderMap {
+    fn set(&mut self, key: &'static str, value: &str) {
+        // A map of headers has room for 32,768 of them, and panics on the next unless asked like this.
+        let written = HeaderValue::from_str(value)
+            .is_ok_and(|value| self.try_insert(HeaderName::from_static(key), value).is_ok());
+        if !written {
+            loss::lost(Signal::Context, Reason::WriteFailed, 1);
+        }
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        HeaderMap::remove(self, key);
+    }
+}
+
+impl<B> Carrier for http::Request<B> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        Carrier::values(self.headers(), key)
+    }
+}
+
+impl<B> CarrierMut for http::Request<B> {
+    fn set(&mut self, key: &'static str, value: &str) {
+        CarrierMut::set(self.headers_mut(), key, value);
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        CarrierMut::remove(self.headers_mut(), key);
+    }
+}
+
+/// The values of `pairs` whose key is `key` in any case of letters.
+fn matching<'c>(pairs: impl Iterator<Item = (&'c String, &'c String)>, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+    pairs.filter(move |(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.as_bytes())
+}
+
+impl Carrier for BTreeMap<String, String> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        matching(self.iter(), key)
+    }
+}
+
+impl CarrierMut for BTreeMap<String, String> {
+    fn set(&mut self, key: &'static str, value: &str) {
+        CarrierMut::remove(self, key);
+        self.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        self.retain(|name, _| !name.eq_ignore_ascii_case(key));
+    }
+}
+
+impl<S: BuildHasher> Carrier for HashMap<String, String, S> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        matching(self.iter(), key)
+    }
+}
+
+impl<S: BuildHasher> CarrierMut for HashMap<String, String, S> {
+    fn set(&mut self, key: &'static str, value: &str) {
+        CarrierMut::remove(self, key);
+        self.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        self.retain(|name, _| !name.eq_ignore_ascii_case(key));
+    }
+}
+
+impl Carrier for Vec<(String, String)> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        matching(self.iter().map(|(name, value)| (name, value)), key)
+    }
+}
+
+impl CarrierMut for Vec<(String, String)> {
+    fn set(&mut self, key: &'static str, value: &str) {
+        CarrierMut::remove(self, key);
+        self.push((key.to_owned(), value.to_owned()));
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        self.retain(|(name, _)| !name.eq_ignore_ascii_case(key));
+    }
+}

@@ -1,0 +1,72 @@
+//! To and from `opentelemetry::Context`, for code that speaks the API of OpenTelemetry.
+
+use opentelemetry::baggage::{Baggage as OtelBaggage, BaggageExt, KeyValueMetadata};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
+use opentelemetry::{Context, KeyValue};
+
+use crate::propagation::{Baggage, Correlation, TraceContext};
+use crate::{SpanId, TraceId};
+
+/// The ids of a correlation, as a value of a `Context`: OpenTelemetry has no place of its own for them.
+struct Carried(Correlation);
+
+/// A context whose span is the one that `correlation` names, remote, with its baggage. The ids are in it too, for [`from_context`].
+#[must_use]
+pub fn to_context(correlation: &Correlation) -> Context {
+    let mut context = Context::new().with_value(Carried(correlation.clone()));
+    if !correlation.baggage.is_empty() {
+        context = context.with_baggage(
+            correlation
+                .baggage
+                .iter()
+                .map(|(key, value)| KeyValueMetadata::from(KeyValue::new(key.to_owned(), value.to_owned()))),
+        );
+    }
+    match &correlation.trace {
+        Some(trace) => context.with_remote_span_context(span_context(trace)),
+        None => context,
+    }
+}
+
+/// The span, baggage and ids of `context`.
+#[must_use]
+pub fn from_context(context: &Context) -> Correlation {
+    let carried = context.get::<Carried>().map(|carried| carried.0.clone()).unwrap_or_default();
+    let trace = trace_context(context.span().span_context()).map(|now| match &carried.trace {
+        // The one that came keeps what the API of OpenTelemetry would have refused in its `tracestate`.
+        Some(came) if came.span_id == now.span_id && came.trace_id == now.trace_id => came.clone(),
+        _ => now,
+    });
+    let baggage = baggage(context.baggage(), carried.baggage);
+    Correlation { trace, baggage, ..carried }
+}
+
+fn span_context(trace: &TraceContext) -> SpanContext {
+    SpanContext::new(
+        opentelemetry::TraceId::from(trace.trace_id.to_u128()),
+        opentelemetry::SpanId::from(trace.span_id.to_u64()),
+        TraceFlags::new(trace.flags),
+        true,
+        trace.state.as_deref().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default(),
+    )
+}
+
+fn trace_context(span: &SpanContext) -> Option<TraceContext> {
+    let state = span.trace_state().header();
+    Some(TraceContext {
+        trace_id: TraceId::from_u128(u128::from_be_bytes(span.trace_id().to_bytes()))?,
+        span_id: SpanId::from_u64(u64::from_be_bytes(span.span_id().to_bytes()))?,
+        flags: span.trace_flags().to_u8(),
+        state: (!state.is_empty()).then(|| state.into()),
+    })
+}
+
+/// What came, where it is still the same; it has the order and the properties that a context forgets.
+fn baggage(now: &OtelBaggage, carried: Baggage) -> Baggage {
+    let unchanged = now.len() == carried.len()
+        && carried.iter().all(|(key, value)| now.get(key).is_some_and(|other| other.as_str() == value));
+    if unchanged {
+        return carried;
+    }
+    Baggage::new(now.iter().map(|(key, (value, _))| (key.as_str().to_owned(), value.as_str().to_owned())))
+}
