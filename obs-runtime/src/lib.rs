@@ -34,6 +34,8 @@ pub use crate::metrics::{
     ObservedCounter, ObservedGauge, RegisterError, Registry, Route, Status,
 };
 pub use crate::outcome::Outcome;
+#[cfg(feature = "opentelemetry")]
+pub use crate::published::{extract_trace_context, inject_trace_context};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
 pub use obs_macros::{LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};

@@ -1,1 +1,7 @@
-//! The functions that the platform has published.
+//! The functions that the platform has published: their signatures stay, as thin doors to what the toolkit does.
+
+#[cfg(feature = "opentelemetry")]
+mod context;
+
+#[cfg(feature = "opentelemetry")]
+pub use self::context::{extract_trace_context, inject_trace_context};

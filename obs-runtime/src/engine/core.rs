@@ -11,7 +11,7 @@ use crate::engine::filter::Filter;
 use crate::engine::node::{Ids, Node};
 use crate::engine::sampling::{SAMPLED, Sampler};
 use crate::engine::stack::{self, Frame};
-use crate::engine::{Fields, FinishedSpan};
+use crate::engine::{Fields, FinishedSpan, Link};
 use crate::log::{Line, Render};
 use crate::names;
 use crate::propagation::Correlation;
@@ -127,6 +127,9 @@ impl Core {
         opened.on = true;
         if let Some(correlation) = &arrived {
             opened.record(&arrived_ids(correlation));
+            if let Some(caller) = &correlation.link {
+                opened.link(Link { trace_id: caller.trace_id, span_id: caller.span_id });
+            }
         }
         opened
     }

@@ -146,6 +146,7 @@ impl Node {
     pub(crate) fn correlation(&self) -> Option<Correlation> {
         let ids = self.ids?;
         let mut correlation = self.carried.as_deref().cloned().unwrap_or_default();
+        correlation.link = None;
         let state = correlation.trace.take().and_then(|trace| trace.state);
         correlation.trace = Some(TraceContext { trace_id: ids.trace, span_id: ids.span, flags: ids.flags, state });
         Some(correlation)
