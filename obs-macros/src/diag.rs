@@ -31,6 +31,11 @@ impl Diag {
         result.map_err(|error| self.push(error)).ok()
     }
 
+    /// What was noted, for a model that could not even be read.
+    pub(crate) fn into_error(self) -> syn::Error {
+        self.errors.unwrap_or_else(|| syn::Error::new(proc_macro2::Span::call_site(), "cannot be read"))
+    }
+
     /// Fails with everything noted, if anything was.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.errors.map_or(Ok(()), Err)

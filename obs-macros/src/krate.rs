@@ -7,3 +7,9 @@ use quote::{ToTokens, quote};
 pub(crate) fn path(given: Option<&syn::Path>) -> TokenStream {
     given.map_or_else(|| quote!(::obs_runtime), ToTokens::to_token_stream)
 }
+
+/// What expansions may call there.
+pub(crate) fn private(given: Option<&syn::Path>) -> TokenStream {
+    let krate = path(given);
+    quote!(#krate::__private)
+}

@@ -1,6 +1,7 @@
 //! The macros of `obs-runtime`, which re-exports them: name that crate, not this one.
 #![deny(missing_docs)]
 
+mod case;
 mod diag;
 mod krate;
 

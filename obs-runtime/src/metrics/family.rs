@@ -43,6 +43,8 @@ enum Store<L, C> {
 
 struct Map<L, C> {
     series: HashMap<Key, Arc<Series<L, C>>>,
+    /// How many of them are somebody's own, not one of those that take what found no room.
+    own: usize,
     /// For each open label, its values and how many series have each.
     values: Vec<HashMap<String, usize>>,
     limit: usize,
@@ -260,7 +262,7 @@ where
         let closed = L::LABELS.iter().filter_map(|label| Some(label.values?.len()));
         let limit = closed.fold(open, usize::saturating_mul);
         let values = L::LABELS.iter().map(|_| HashMap::new()).collect();
-        Store::Map(RwLock::new(Map { series: HashMap::new(), values, limit }))
+        Store::Map(RwLock::new(Map { series: HashMap::new(), own: 0, values, limit }))
     }
 }
 
@@ -286,7 +288,9 @@ impl<L: LabelSet, C: Cell> Map<L, C> {
         if let Some(series) = self.series.get(&key) {
             return Some(Arc::clone(series));
         }
-        if self.series.len() >= self.limit || key.texts().enumerate().any(|(at, text)| self.is_full(at, text)) {
+        let others = self.series.len() - self.own;
+        let used = if labels.is_some() { self.own } else { others };
+        if used >= self.limit || key.texts().enumerate().any(|(at, text)| self.is_full(at, text)) {
             return None;
         }
         for (at, text) in key.texts().enumerate().filter(|(at, text)| is_open::<L>(*at) && *text != OTHER) {
@@ -298,6 +302,7 @@ impl<L: LabelSet, C: Cell> Map<L, C> {
     fn put(&mut self, descriptor: &'static Descriptor, key: Key, labels: Option<&Arc<L>>) -> Arc<Series<L, C>> {
         let series = Arc::new(Series::new(descriptor, key.clone(), labels.cloned()));
         self.series.insert(key, Arc::clone(&series));
+        self.own += usize::from(labels.is_some());
         series
     }
 
@@ -326,6 +331,7 @@ impl<L: LabelSet, C: Cell> Map<L, C> {
 
     fn remove(&mut self, key: &Key) -> Option<Arc<Series<L, C>>> {
         let series = self.series.remove(key)?;
+        self.own -= usize::from(series.labels.is_some());
         for (at, text) in key.texts().enumerate() {
             if let Some(count) = self.values[at].get_mut(text) {
                 *count -= 1;

@@ -1,0 +1,30 @@
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::LabelSet;
+use crate::krate;
+
+pub(super) fn label_set(set: &LabelSet) -> TokenStream {
+    let rt = krate::private(set.krate.as_ref());
+    let ident = &set.ident;
+    let visitor = syn::Ident::new("__obs_visitor", Span::mixed_site());
+    // A type that is no label is told at the type, once.
+    let labels = set.labels.iter().map(|label| {
+        let (name, ty) = (&label.name, &label.ty);
+        quote_spanned!(ty.span()=> #rt::label::<#ty>(#name))
+    });
+    let visits = set.labels.iter().map(|label| {
+        let (field, ty) = (&label.ident, &label.ty);
+        quote_spanned!(ty.span()=> #rt::visit::<#ty>(#visitor, &self.#field);)
+    });
+    quote! {
+        #[automatically_derived]
+        impl #rt::LabelSet for #ident {
+            const LABELS: &'static [#rt::LabelDescriptor] = &[#(#labels),*];
+
+            #[inline]
+            fn visit(&self, #visitor: &mut #rt::LabelVisitor) { #(#visits)* }
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Sets of metrics: what is counted, under which name, and what is bounded.
+
+use std::sync::Arc;
+
+use obs_runtime::{
+    Counter, Gauge, Histogram, LabelSet, LabelValue, Method, MetricSet, ObservedCounter, ObservedGauge, Registry,
+    Route, Status,
+};
+
+#[derive(MetricSet)]
+#[metric_set(prefix = "http")]
+pub struct HttpMetrics {
+    /// Total HTTP requests.
+    pub requests_total: Counter<HttpLabels>,
+    /// HTTP request duration.
+    #[metric(buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0])]
+    pub request_duration_seconds: Histogram<RouteLabels>,
+}
+
+/// Where `requests_total` is declared.
+const REQUESTS_LINE: u32 = line!() - 7;
+
+#[derive(LabelSet)]
+pub struct HttpLabels {
+    method: Method,
+    path: Route,
+    status: Status,
+}
+
+#[derive(LabelSet)]
+pub struct RouteLabels {
+    method: Method,
+    path: Route,
+}
+
+#[derive(LabelValue)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+}
+
+#[derive(LabelSet)]
+pub struct DirectionLabels {
+    direction: Direction,
+}
+
+#[derive(LabelValue)]
+#[label(max = 2)]
+pub struct UserId(Arc<str>);
+
+#[derive(LabelSet)]
+pub struct UserLabels {
+    user_id: UserId,
+}
+
+#[derive(LabelSet)]
+pub struct ApiLabels {
+    user_id: UserId,
+    ok: bool,
+}
+
+/// The numbers of the platform that the tests below look at.
+#[derive(MetricSet)]
+pub struct PlatformMetrics {
+    /// Sessions that are open.
+    sessions_active: Gauge,
+    /// Sessions that were opened.
+    sessions_total: Counter,
+    /// How long sessions lasted.
+    #[metric(buckets = [1.0, 5.0, 15.0])]
+    session_duration_seconds: Histogram,
+    /// Agents of a user.
+    #[metric(allow(naming))]
+    user_agents_count: Gauge<UserLabels>,
+    /// Requests of a user.
+    user_api_requests_total: Counter<ApiLabels>,
+    /// Messages over WebSocket.
+    #[metric(name = "websocket_messages_total")]
+    messages: Counter<DirectionLabels>,
+    /// What the queue holds.
+    queue_bytes: ObservedGauge,
+    /// What went through the queue.
+    queue_bytes_total: ObservedCounter,
+}
+
+fn user(id: &str) -> UserLabels {
+    UserLabels { user_id: UserId(id.into()) }
+}
+
+fn api(id: &str, ok: bool) -> ApiLabels {
+    ApiLabels { user_id: UserId(id.into()), ok }
+}
+
+fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));
+    text.lines().filter(of).collect()
+}
+
+fn text_of<T: MetricSet>(set: &T) -> String {
+    let registry = Registry::new();
+    registry.register(set).unwrap();
+    registry.encode()
+}
+
+#[test]
+fn the_text_has_help_type_and_one_line_for_each_number() {
+    let set = HttpMetrics::new();
+    let route = Route::new("/v1/agents/{agent_id}");
+    let status = Status::from(http::StatusCode::CREATED);
+    set.requests_total.with(HttpLabels { method: Method::Post, path: route.clone(), status }).add(2);
+    let durations = set.request_duration_seconds.with(RouteLabels { method: Method::Post, path: route });
+    durations.observe(0.005);
+    durations.observe(7.5);
+    expect_test::expect![[r#"
+        # HELP http_request_duration_seconds HTTP request duration.
+        # TYPE http_request_duration_seconds histogram
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.001"} 0
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.005"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.01"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.05"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.1"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="0.5"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="1"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="5"} 1
+        http_request_duration_seconds_bucket{method="POST",path="/v1/agents/{agent_id}",le="+Inf"} 2
+        http_request_duration_seconds_sum{method="POST",path="/v1/agents/{agent_id}"} 7.505
+        http_request_duration_seconds_count{method="POST",path="/v1/agents/{agent_id}"} 2
+        # HELP http_requests_total Total HTTP requests.
+        # TYPE http_requests_total counter
+        http_requests_total{method="POST",path="/v1/agents/{agent_id}",status="201"} 2
+    "#]]
+    .assert_eq(&text_of(&set));
+}
+
+#[test]
+fn a_metric_without_labels_is_there_before_its_first_update_and_one_with_labels_is_not() {
+    let text = text_of(&PlatformMetrics::new());
+    assert_eq!(lines(&text, "sessions_active"), ["sessions_active 0"]);
+    assert_eq!(lines(&text, "sessions_total"), ["sessions_total 0"]);
+    assert_eq!(lines(&text, "session_duration_seconds").len(), 6);
+    assert!(!text.contains("websocket_messages_total"), "{text}");
+    assert!(!text.contains("queue_bytes"), "nobody was asked: {text}");
+}
+
+#[test]
+fn an_enum_label_is_its_variant_in_snake_case_and_counts_apart() {
+    let set = PlatformMetrics::new();
+    let inbound = set.messages.with(DirectionLabels { direction: Direction::Inbound });
+    inbound.inc();
+    inbound.inc();
+    set.messages.with(DirectionLabels { direction: Direction::Outbound }).inc();
+    let text = text_of(&set);
+    let expected =
+        [r#"websocket_messages_total{direction="inbound"} 2"#, r#"websocket_messages_total{direction="outbound"} 1"#];
+    assert_eq!(lines(&text, "websocket_messages_total"), expected);
+}
+
+#[test]
+fn gauges_go_up_and_down() {
+    let set = PlatformMetrics::new();
+    set.sessions_active.set(4.5);
+    set.sessions_active.add(1.0);
+    set.sessions_active.sub(3.0);
+    assert_eq!(lines(&text_of(&set), "sessions_active"), ["sessions_active 2.5"]);
+}
+
+#[test]
+fn a_timer_observes_when_dropped_and_not_when_discarded() {
+    let set = PlatformMetrics::new();
+    drop(set.session_duration_seconds.timer());
+    set.session_duration_seconds.timer().discard();
+    let text = text_of(&set);
+    assert!(text.contains("session_duration_seconds_count 1\n"), "{text}");
+}
+
+#[test]
+fn nan_does_not_spoil_the_sum() {
+    let set = PlatformMetrics::new();
+    set.session_duration_seconds.observe(f64::NAN);
+    set.session_duration_seconds.observe(2.0);
+    let text = text_of(&set);
+    assert!(text.contains("session_duration_seconds_sum 2\n"), "{text}");
+    assert!(text.contains("session_duration_seconds_count 1\n"), "{text}");
+}
+
+#[test]
+fn callbacks_are_asked_at_each_scrape_and_a_panic_in_one_costs_its_sample_only() {
+    let set = PlatformMetrics::new();
+    let depth = Arc::new(std::sync::atomic::AtomicU64::new(7));
+    let asked = Arc::clone(&depth);
+    set.queue_bytes.observe(move || asked.load(std::sync::atomic::Ordering::Relaxed) as f64);
+    set.queue_bytes_total.observe(|| panic!("the queue is gone"));
+    assert_eq!(lines(&text_of(&set), "queue_bytes"), ["queue_bytes 7"]);
+    depth.store(8, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(lines(&text_of(&set), "queue_bytes"), ["queue_bytes 8"]);
+}
+
+#[test]
+fn a_callback_may_use_the_metrics_that_are_being_read() {
+    let set = Arc::new(PlatformMetrics::new());
+    let inner = Arc::downgrade(&set);
+    set.queue_bytes.observe(move || {
+        let Some(set) = inner.upgrade() else { return 0.0 };
+        set.queue_bytes.observe(|| 2.0);
+        set.user_agents_count.with(user("u1")).set(1.0);
+        1.0
+    });
+    assert_eq!(lines(&text_of(&*set), "queue_bytes"), ["queue_bytes 1"]);
+    assert_eq!(lines(&text_of(&*set), "queue_bytes"), ["queue_bytes 2"]);
+}
+
+#[test]
+fn counters_above_the_bound_are_added_up_under_other_and_lose_no_count() {
+    let set = PlatformMetrics::new();
+    for id in ["u1", "u2", "u3", "u4", "u1"] {
+        set.user_api_requests_total.with(api(id, true)).inc();
+    }
+    set.user_api_requests_total.with(api("u4", false)).inc();
+    set.user_api_requests_total.with(api("u1", false)).inc();
+    let text = text_of(&set);
+    let expected = [
+        r#"user_api_requests_total{user_id="_other",ok="false"} 1"#,
+        r#"user_api_requests_total{user_id="_other",ok="true"} 2"#,
+        r#"user_api_requests_total{user_id="u1",ok="false"} 1"#,
+        r#"user_api_requests_total{user_id="u1",ok="true"} 2"#,
+        r#"user_api_requests_total{user_id="u2",ok="true"} 1"#,
+    ];
+    assert_eq!(lines(&text, "user_api_requests_total"), expected);
+}
+
+#[test]
+fn gauges_above_the_bound_are_dropped_and_what_leaves_makes_room() {
+    let set = PlatformMetrics::new();
+    set.user_agents_count.with(user("u1")).set(1.0);
+    set.user_agents_count.with(user("u2")).set(2.0);
+    let third = set.user_agents_count.with(user("u3"));
+    third.set(3.0);
+    let before = [r#"user_agents_count{user_id="u1"} 1"#, r#"user_agents_count{user_id="u2"} 2"#];
+    assert_eq!(lines(&text_of(&set), "user_agents_count"), before);
+
+    assert!(set.user_agents_count.remove(&user("u1")));
+    assert!(!set.user_agents_count.remove(&user("u1")));
+    third.set(3.0);
+    let after = [r#"user_agents_count{user_id="u2"} 2"#, r#"user_agents_count{user_id="u3"} 3"#];
+    assert_eq!(lines(&text_of(&set), "user_agents_count"), after);
+}
+
+#[test]
+fn a_bound_that_was_reached_is_counted_as_lost() {
+    let lost = || {
+        let text = obs_runtime::metrics::encode();
+        let line = r#"obs_dropped_total{signal="metrics",reason="cardinality"} "#;
+        let found = text.lines().find_map(|other| other.strip_prefix(line)).map(|count| count.parse::<u64>().unwrap());
+        found.unwrap()
+    };
+    let before = lost();
+    let set = PlatformMetrics::new();
+    for id in ["u1", "u2", "u3"] {
+        set.user_agents_count.with(user(id)).set(1.0);
+    }
+    assert!(lost() > before);
+}
+
+#[test]
+fn a_removed_series_begins_anew_and_a_kept_handle_does_not_bring_it_back() {
+    let set = PlatformMetrics::new();
+    let kept = set.messages.with(DirectionLabels { direction: Direction::Inbound });
+    kept.add(5);
+    assert!(set.messages.remove(&DirectionLabels { direction: Direction::Inbound }));
+    kept.inc();
+    assert!(lines(&text_of(&set), "websocket_messages_total").is_empty());
+    set.messages.with(DirectionLabels { direction: Direction::Inbound }).inc();
+    let expected = [r#"websocket_messages_total{direction="inbound"} 1"#];
+    assert_eq!(lines(&text_of(&set), "websocket_messages_total"), expected);
+
+    let kept = set.user_agents_count.with(user("u1"));
+    kept.set(1.0);
+    set.user_agents_count.remove(&user("u1"));
+    kept.set(2.0);
+    assert!(lines(&text_of(&set), "user_agents_count").is_empty());
+}
+
+#[test]
+fn retain_keeps_what_it_is_told_to() {
+    let set = PlatformMetrics::new();
+    for (id, ok) in [("u1", true), ("u1", false), ("u2", true)] {
+        set.user_api_requests_total.with(api(id, ok)).inc();
+    }
+    set.user_api_requests_total.retain(|labels| &*labels.user_id.0 != "u1");
+    let expected = [r#"user_api_requests_total{user_id="u2",ok="true"} 1"#];
+    assert_eq!(lines(&text_of(&set), "user_api_requests_total"), expected);
+    set.messages.with(DirectionLabels { direction: Direction::Inbound }).inc();
+    set.messages.with(DirectionLabels { direction: Direction::Outbound }).inc();
+    set.messages.retain(|labels| matches!(labels.direction, Direction::Outbound));
+    assert_eq!(
+        lines(&text_of(&set), "websocket_messages_total"),
+        [r#"websocket_messages_total{direction="outbound"} 1"#]
+    );
+}
+
+#[test]
+fn updates_of_many_threads_are_all_there() {
+    let set = PlatformMetrics::new();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..1_000 {
+                    set.sessions_total.inc();
+                    set.sessions_active.add(1.0);
+                    set.session_duration_seconds.observe(2.0);
+                    set.user_api_requests_total.with(api("u1", true)).inc();
+                }
+            });
+        }
+    });
+    let text = text_of(&set);
+    for line in [
+        "sessions_total 4000",
+        "sessions_active 4000",
+        "session_duration_seconds_sum 8000",
+        r#"session_duration_seconds_bucket{le="5"} 4000"#,
+        r#"user_api_requests_total{user_id="u1",ok="true"} 4000"#,
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
+    }
+}
+
+#[test]
+fn descriptors_are_known_at_compile_time() {
+    const ALL: &[obs_runtime::Descriptor] = HttpMetrics::DESCRIPTORS;
+    let requests = &ALL[0];
+    assert_eq!((requests.name, requests.kind.as_str()), ("http_requests_total", "counter"));
+    assert_eq!(requests.help, "Total HTTP requests.");
+    assert_eq!(requests.unit, None);
+    let labels: Vec<_> = requests.labels.iter().map(|label| (label.name, label.values.is_some(), label.max)).collect();
+    assert_eq!(labels, [("method", true, 10), ("path", false, 1_000), ("status", false, 900)]);
+    assert_eq!((requests.file, requests.line), (file!(), REQUESTS_LINE));
+    let durations = &ALL[1];
+    assert_eq!((durations.unit, durations.buckets.len()), (Some("seconds"), 8));
+    let messages = PlatformMetrics::DESCRIPTORS.iter().find(|one| one.name == "websocket_messages_total").unwrap();
+    assert_eq!(messages.labels[0].values, Some(&["inbound", "outbound"][..]));
+}
+
+/// A set inside a set.
+#[derive(MetricSet)]
+pub struct Nested {
+    /// What is outside.
+    pub outer_total: Counter,
+    #[metric(flatten)]
+    pub http: HttpMetrics,
+}
+
+#[test]
+fn a_nested_set_keeps_its_names() {
+    let set = Nested::new();
+    let names: Vec<_> = Nested::DESCRIPTORS.iter().map(|descriptor| descriptor.name).collect();
+    assert_eq!(names, ["outer_total", "http_requests_total", "http_request_duration_seconds"]);
+    let labels = RouteLabels { method: Method::Get, path: Route::unmatched() };
+    set.http.request_duration_seconds.with(labels).observe(0.1);
+    let text = text_of(&set);
+    assert!(text.contains(r#"http_request_duration_seconds_count{method="GET",path="_unmatched"} 1"#), "{text}");
+}
+
+#[test]
+fn a_name_registered_twice_is_an_error_that_names_both_places_and_nothing_is_taken() {
+    let registry = Registry::new();
+    registry.register(&HttpMetrics::new()).unwrap();
+    let err = registry.register(&Nested::new()).unwrap_err();
+    assert_eq!(err.name, "http_requests_total");
+    assert_eq!(err.first, (file!(), REQUESTS_LINE));
+    let text = err.to_string();
+    let place = format!("{}:{REQUESTS_LINE}", file!());
+    assert_eq!(text, format!("metric `http_requests_total` is registered twice: at {place} and at {place}"));
+    assert!(!registry.encode().contains("outer_total"));
+}
+
+/// Takes a name that a histogram of [`PlatformMetrics`] writes its lines under.
+#[derive(MetricSet)]
+pub struct Clash {
+    /// Not the histogram's.
+    #[metric(name = "session_duration_seconds_count", allow(naming))]
+    pub count: Gauge,
+}
+
+#[test]
+fn the_lines_of_a_histogram_are_its_own() {
+    let registry = Registry::new();
+    registry.register(&PlatformMetrics::new()).unwrap();
+    assert_eq!(registry.register(&Clash::new()).unwrap_err().name, "session_duration_seconds_count");
+}
+
+/// Only for the text of the process.
+#[derive(MetricSet)]
+pub struct GlobalMetrics {
+    /// What the process did.
+    pub global_things_total: Counter,
+}
+
+#[test]
+fn the_global_instance_is_in_the_text_of_the_process_from_its_first_use() {
+    GlobalMetrics::global().global_things_total.inc();
+    assert!(std::ptr::eq(GlobalMetrics::global(), GlobalMetrics::global()));
+    let text = obs_runtime::metrics::encode();
+    assert!(text.contains("# HELP global_things_total What the process did.\n"), "{text}");
+    assert!(text.contains("\nglobal_things_total 1\n"), "{text}");
+}
+
+#[test]
+fn foreign_collectors_are_in_the_text_and_cannot_write_our_names_twice() {
+    let ours = prometheus::IntCounter::new("obs_dropped_total", "Not theirs.").unwrap();
+    let theirs = prometheus::IntCounter::new("foreign_things_total", "What a library counts.").unwrap();
+    prometheus::default_registry().register(Box::new(ours)).unwrap();
+    prometheus::default_registry().register(Box::new(theirs.clone())).unwrap();
+    theirs.inc();
+    let text = obs_runtime::metrics::encode();
+    assert!(text.contains("\nforeign_things_total 1\n"), "{text}");
+    assert_eq!(text.matches("# TYPE obs_dropped_total ").count(), 1, "{text}");
+}
+
+mod renamed {
+    //! A facade: the derives find the runtime where `crate =` says.
+    pub(crate) use obs_runtime as inner;
+}
+
+/// By a facade.
+#[derive(MetricSet)]
+#[metric_set(crate = crate::renamed::inner)]
+pub struct Facade {
+    /// Through another path.
+    pub facade_total: Counter<FacadeLabels>,
+}
+
+#[derive(LabelSet)]
+#[label_set(crate = crate::renamed::inner)]
+pub struct FacadeLabels {
+    r#type: FacadeKind,
+}
+
+#[derive(LabelValue)]
+#[label(crate = crate::renamed::inner, rename_all = "kebab-case")]
+pub enum FacadeKind {
+    NotFound,
+    #[label(rename = "5xx")]
+    Server,
+}
+
+#[test]
+fn names_can_be_chosen_and_the_runtime_be_elsewhere() {
+    let set = Facade::new();
+    set.facade_total.with(FacadeLabels { r#type: FacadeKind::NotFound }).inc();
+    set.facade_total.with(FacadeLabels { r#type: FacadeKind::Server }).inc();
+    let expected = [r#"facade_total{type="5xx"} 1"#, r#"facade_total{type="not-found"} 1"#];
+    assert_eq!(lines(&text_of(&set), "facade_total"), expected);
+}
