@@ -35,7 +35,7 @@ pub trait LabelValue: Send + Sync + 'static {
     /// # Errors
     ///
     /// Those of `out`.
-    fn text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn text(&self, out: &mut dyn Write) -> fmt::Result {
         match Self::VALUES {
             Values::Closed(values) => out.write_str(values.get(self.index()).copied().unwrap_or(OTHER)),
             Values::Open { .. } => Ok(()),

@@ -131,3 +131,99 @@ impl std::fmt::Debug for Scope {
         f.debug_struct("Scope").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Counter, Gauge, LabelSet, LabelValue, MetricSet};
+
+    #[derive(MetricSet)]
+    #[metric_set(crate = crate)]
+    struct Things {
+        /// Things that were counted.
+        scoped_things_total: Counter,
+        /// Things by colour.
+        scoped_colours: Gauge<Colour>,
+    }
+
+    #[derive(LabelSet)]
+    #[label_set(crate = crate)]
+    struct Colour {
+        colour: Shade,
+    }
+
+    #[derive(LabelValue)]
+    #[label(crate = crate)]
+    enum Shade {
+        Dark,
+        Light,
+    }
+
+    fn count(scope: &Scope) -> Option<f64> {
+        scope.value("scoped_things_total", &[])
+    }
+
+    #[test]
+    fn a_scope_sees_its_own_updates_and_the_process_sees_none_of_them() {
+        let things = Things::global();
+        let scope = Scope::new();
+        {
+            let _entered = enter(Some(Arc::clone(&scope)));
+            things.scoped_things_total.add(3);
+            things.scoped_colours.with(Colour { colour: Shade::Dark }).add(2.0);
+            things.scoped_colours.with(Colour { colour: Shade::Light }).add(1.0);
+        }
+        assert_eq!(count(&scope), Some(3.0));
+        assert_eq!(scope.value("scoped_colours", &[]), Some(3.0));
+        assert_eq!(scope.value("scoped_colours", &[("colour", "dark")]), Some(2.0));
+        assert_eq!(scope.value("scoped_colours", &[("colour", "blue")]), None);
+        assert!(!crate::metrics::encode().contains("scoped_colours"));
+    }
+
+    #[test]
+    fn a_handle_counts_where_it_is_used_whatever_it_was_made_in() {
+        let things = Things::new();
+        let outside = things.scoped_colours.with(Colour { colour: Shade::Dark });
+        let scope = Scope::new();
+        let inside = {
+            let _entered = enter(Some(Arc::clone(&scope)));
+            outside.add(1.0);
+            things.scoped_colours.with(Colour { colour: Shade::Dark })
+        };
+        inside.add(5.0);
+        assert_eq!(scope.value("scoped_colours", &[]), Some(1.0));
+        let registry = crate::Registry::new();
+        registry.register(&things).unwrap();
+        assert!(registry.encode().contains("scoped_colours{colour=\"dark\"} 5\n"), "{}", registry.encode());
+    }
+
+    #[test]
+    fn scopes_nest_and_go_to_other_threads() {
+        let things = Things::global();
+        let (outer, inner) = (Scope::new(), Scope::new());
+        let _outer = enter(Some(Arc::clone(&outer)));
+        {
+            let _inner = enter(Some(Arc::clone(&inner)));
+            things.scoped_things_total.inc();
+            let carried = current();
+            std::thread::spawn(move || {
+                let _carried = enter(carried);
+                things.scoped_things_total.inc();
+            })
+            .join()
+            .unwrap();
+        }
+        things.scoped_things_total.add(7);
+        assert_eq!((count(&outer), count(&inner)), (Some(7.0), Some(2.0)));
+    }
+
+    #[test]
+    fn removing_in_a_scope_leaves_the_process_as_it_was() {
+        let things = Things::new();
+        things.scoped_colours.with(Colour { colour: Shade::Dark }).set(1.0);
+        let _entered = enter(Some(Scope::new()));
+        assert!(!things.scoped_colours.remove(&Colour { colour: Shade::Dark }));
+        drop(_entered);
+        assert!(things.scoped_colours.remove(&Colour { colour: Shade::Dark }));
+    }
+}
