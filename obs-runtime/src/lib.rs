@@ -30,8 +30,9 @@ pub mod __private;
 
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use crate::metrics::{
-    Counter, Descriptor, Gauge, Histogram, LabelSet, LabelValue, Method, MetricSet, OPERATION_DESCRIPTORS,
-    ObservedCounter, ObservedGauge, RegisterError, Registry, Route, Status,
+    Counter, Descriptor, Gauge, Histogram, IllegalTransition, LabelSet, LabelValue, Method, MetricSet,
+    OPERATION_DESCRIPTORS, ObservedCounter, ObservedGauge, RegisterError, Registry, Route, StateMachine, Status,
+    Tracked,
 };
 pub use crate::outcome::Outcome;
 #[cfg(feature = "opentelemetry")]

@@ -19,6 +19,7 @@ pub(crate) mod foreign;
 mod foreign;
 mod registry;
 pub(crate) mod set;
+pub(crate) mod state;
 
 pub use self::descriptor::{Descriptor, Kind, LabelDescriptor};
 pub use self::http::{Method, Route, Status};
@@ -30,3 +31,4 @@ pub use self::label::{LabelSet, LabelValue, LabelVisitor, Values};
 pub use self::operations::OPERATION_DESCRIPTORS;
 pub use self::registry::{CONTENT_TYPE, RegisterError, Registry, encode};
 pub use self::set::{Metric, MetricSet};
+pub use self::state::{IllegalTransition, StateMachine, Tracked};

@@ -71,7 +71,7 @@ const OUTCOMES: [&str; Outcome::ALL.len()] = {
 };
 
 /// The cells of one callsite. It lives in a static and joins the process's list at its first use.
-pub struct Operation {
+pub(crate) struct Operation {
     name: &'static str,
     target: &'static str,
     joined: AtomicBool,
@@ -83,8 +83,7 @@ static USED: Mutex<Vec<&'static Operation>> = Mutex::new(Vec::new());
 
 impl Operation {
     /// Cells for the operation `name` of `target`.
-    #[must_use]
-    pub const fn new(name: &'static str, target: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, target: &'static str) -> Self {
         Operation { name, target, joined: AtomicBool::new(false), cells: Cells::new() }
     }
 
