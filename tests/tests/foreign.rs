@@ -1,0 +1,88 @@
+//! Observed calls under somebody else's subscriber, with no runtime started: plain `tracing` spans.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use obs_runtime::{info, observed, record, tracing};
+use serde_json::Value;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(text);
+        Ok(text.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Memory {
+    type Writer = Memory;
+    fn make_writer(&'a self) -> Memory {
+        self.clone()
+    }
+}
+
+/// What `tracing_subscriber`'s JSON formatter says of `work`, spans' ends included.
+fn under_fmt(work: impl FnOnce()) -> Vec<Value> {
+    let memory = Memory::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(memory.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let text = memory.0.lock().expect("not poisoned");
+    serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+}
+
+fn message<'a>(lines: &'a [Value], message: &str) -> &'a Value {
+    lines
+        .iter()
+        .find(|line| line["fields"]["message"] == message)
+        .unwrap_or_else(|| panic!("no {message:?} in {lines:?}"))
+}
+
+#[observed(user_id, agent_id)]
+fn create_agent(user_id: u32) -> Result<(), String> {
+    record!(agent_id = "a1");
+    info!("here");
+    Err("no room".to_owned())
+}
+
+#[observed]
+async fn around() -> Result<(), String> {
+    tokio::task::yield_now().await;
+    create_agent(7)
+}
+
+#[test]
+fn a_call_is_a_plain_span_with_its_fields() {
+    let lines = under_fmt(|| drop(create_agent(7)));
+    let span = &message(&lines, "here")["span"];
+    assert_eq!(span["name"], "create_agent");
+    assert_eq!(span["user_id"], 7);
+    assert_eq!(span["agent_id"], "a1");
+    let closed = message(&lines, "close");
+    assert_eq!(closed["span"]["outcome"], "error");
+    assert_eq!(closed["span"]["error"], "no room");
+}
+
+#[test]
+fn spans_nest_across_polls_and_an_error_is_told_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let lines = under_fmt(|| drop(runtime.block_on(around())));
+    let here = message(&lines, "here");
+    let names: Vec<_> = here["spans"].as_array().expect("spans").iter().map(|span| span["name"].clone()).collect();
+    assert_eq!(names, ["around", "create_agent"]);
+    let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["fields"]["error"], "no room");
+    assert_eq!(errors[0]["span"]["name"], "create_agent");
+}
