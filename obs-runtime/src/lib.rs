@@ -6,6 +6,7 @@ mod ids;
 mod loss;
 pub mod names;
 mod outcome;
+mod text;
 
 pub mod engine;
 mod log;

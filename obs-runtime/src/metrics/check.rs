@@ -1,46 +1,7 @@
 //! Checks that the compiler makes while it builds the user's crate: `const fn`s that say what is wrong.
 
 use crate::metrics::descriptor::{Descriptor, LabelDescriptor, closed_series};
-
-/// A message put together at compile time.
-pub struct Text {
-    bytes: [u8; 512],
-    len: usize,
-}
-
-impl Text {
-    const fn new(text: &str) -> Self {
-        Text { bytes: [0; 512], len: 0 }.push(text)
-    }
-
-    const fn push(mut self, text: &str) -> Self {
-        let text = text.as_bytes();
-        let mut at = 0;
-        while at < text.len() && self.len < self.bytes.len() {
-            self.bytes[self.len] = text[at];
-            self.len += 1;
-            at += 1;
-        }
-        self
-    }
-
-    const fn number(self, number: usize) -> Self {
-        let digit = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"][number % 10];
-        let before = if number >= 10 { self.number(number / 10) } else { self };
-        before.push(digit)
-    }
-
-    /// The message.
-    #[must_use]
-    pub const fn as_str(&self) -> &str {
-        let (text, _) = self.bytes.split_at(self.len);
-        match std::str::from_utf8(text) {
-            Ok(text) => text,
-            // It was cut inside a character.
-            Err(_) => "a message that is too long",
-        }
-    }
-}
+use crate::text::{Text, same};
 
 /// Buckets are finite and increase.
 #[must_use]
@@ -93,21 +54,6 @@ pub const fn names(descriptors: &[Descriptor]) -> Option<Text> {
         second += 1;
     }
     None
-}
-
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// How many descriptors there are in all.

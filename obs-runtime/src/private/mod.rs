@@ -1,10 +1,10 @@
 //! All that the macros' expansions may call: nothing here is public API.
 
 mod call;
+mod declared;
 mod fields;
 mod metrics;
 mod outcome;
-mod text;
 
 pub use std::boxed::Box;
 
@@ -14,9 +14,10 @@ pub use tracing::Level;
 pub use self::call::{
     Inbound, Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
+pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
 pub use self::metrics::*;
 pub use self::outcome::{C0, Verdict, judged_by_debug};
-pub use self::text::{Declared, Text, declared};
 pub use crate::engine::SpanKind;
 pub use crate::engine::callsite::{Callsite, Site};
+pub use crate::text::Text;

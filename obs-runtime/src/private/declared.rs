@@ -1,6 +1,7 @@
 //! What `record!` checks while the user's code is compiled.
 
 use crate::engine::callsite::Callsite;
+use crate::text::{Text, same};
 
 /// The fields that an observed function declares, where `record!` in its body finds them.
 pub struct Declared {
@@ -8,58 +9,6 @@ pub struct Declared {
     pub names: &'static [&'static str],
     /// The function's callsite.
     pub callsite: fn() -> &'static Callsite,
-}
-
-/// A text that is put together in const.
-pub struct Text {
-    bytes: [u8; Text::ROOM],
-    length: usize,
-}
-
-impl Text {
-    const ROOM: usize = 384;
-
-    /// No text yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Text { bytes: [0; Text::ROOM], length: 0 }
-    }
-
-    /// With `part` behind it, as far as there is room.
-    #[must_use]
-    pub const fn push(mut self, part: &str) -> Self {
-        let part = part.as_bytes();
-        let mut at = 0;
-        while at < part.len() && self.length < Text::ROOM {
-            self.bytes[self.length] = part[at];
-            self.length += 1;
-            at += 1;
-        }
-        self
-    }
-
-    /// With the decimal digits of `number` behind it.
-    #[must_use]
-    pub const fn num(self, number: usize) -> Self {
-        const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-        let before = if number >= 10 { self.num(number / 10) } else { self };
-        before.push(DIGITS[number % 10])
-    }
-
-    /// The text.
-    #[must_use]
-    pub const fn as_str(&self) -> &str {
-        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(text) => text,
-            Err(_) => "(a name was cut within a character)",
-        }
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Text::new()
-    }
 }
 
 /// The index of `name` among the declared fields, or what to write instead.
@@ -80,30 +29,13 @@ pub const fn declared(names: &[&str], name: &str) -> Result<usize, Text> {
         }
         at += 1;
     }
-    let text = Text::new().push("no field named `").push(name).push("` is declared by `#[observed]`");
+    let text = Text::new("no field named `").push(name).push("` is declared by `#[observed]`");
     let near = if name.len() < 6 { 1 } else { name.len() / 3 };
     Err(if least <= near {
         text.push("; did you mean `").push(names[nearest]).push("`?")
     } else {
         text.push("; add `late(").push(name).push(")` to it")
     })
-}
-
-/// Whether two texts are equal.
-#[must_use]
-pub(crate) const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// The Levenshtein distance in bytes; names beyond 64 bytes are far from everything.
@@ -152,10 +84,5 @@ mod tests {
             answer("colour"),
             Err("no field named `colour` is declared by `#[observed]`; add `late(colour)` to it".to_owned())
         );
-    }
-
-    #[test]
-    fn numbers_are_decimal() {
-        assert_eq!(Text::new().num(0).push(" ").num(108_000).as_str(), "0 108000");
     }
 }
