@@ -41,8 +41,8 @@ use crate::{MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 pub use self::carrier::{Carrier, CarrierMut};
 pub use self::environment::into_environment;
-pub use self::trust::{Trust, UnknownTrust};
 pub(crate) use self::trust::{default_trust, set_default_trust};
+pub use crate::config::Trust;
 
 /// The most characters that an id may have.
 pub const MAX_ID_LENGTH: usize = 128;
