@@ -71,6 +71,8 @@ fn named(field: &Field, func: &Func, diag: &mut Diag) {
             return;
         }
         format!("no argument named `{key}`, and nothing records it; write `late({key})` if a callee does")
+    } else if key == "skip" || key == "skip_all" {
+        format!("no option named `{key}`{}", parse::NOTHING_TO_SKIP)
     } else if func.records(&key) {
         format!("no argument named `{key}`; write `late({key})`, as the body records it")
     } else {

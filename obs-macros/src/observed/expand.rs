@@ -27,6 +27,8 @@ pub(super) fn observed(observed: &Observed) -> TokenStream {
 pub(super) fn unobserved(observed: &Observed) -> TokenStream {
     let mut func = observed.func.clone();
     func.attrs.retain(|attr| !super::is_observed(attr));
+    // What the attribute would have recorded is not unused.
+    func.attrs.push(syn::parse_quote!(#[allow(unused_variables)]));
     let mut names = recorded(func.body.as_ref());
     names.extend(observed.args.fields.iter().map(Field::key));
     if let Some(body) = &mut func.body {
@@ -320,6 +322,7 @@ impl<'a> Expansion<'a> {
         let verdict = match &self.observed.args.err_debug {
             Some(debug) => {
                 let at = Span::mixed_site().located_at(debug.span());
+                let (rt, value) = (moved(rt, at), Ident::new("__obs_ret", at));
                 quote_spanned!(at=> #rt::judged_by_debug(#value))
             }
             None => quote_spanned!(Span::mixed_site()=> #rt::C0::of(#value).__obs_kind().__obs_judge(#value)),
@@ -426,15 +429,24 @@ impl<'a> Expansion<'a> {
 /// The statement that gives one value to the span: `__obs_visit` takes it at `index`. All tokens are at `at`, so that a
 /// value which cannot be recorded is blamed where its field is named.
 pub(crate) fn visit(rt: &TokenStream, form: Form, value: &TokenStream, index: &dyn ToTokens, at: Span) -> TokenStream {
+    let rt = moved(rt, at);
     let visit = Ident::new("__obs_visit", at);
     let kept = Ident::new("__obs_value", at);
-    match form {
-        Form::Plain => quote_spanned! {at=>
-            match &(#value) { #kept => #rt::K0::of(#kept).__obs_kind().__obs_field(#kept, #visit, #index), };
-        },
-        Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, &(#value));),
-        Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, &(#value));),
-    }
+    let call = match form {
+        Form::Plain => quote_spanned!(at=> #rt::K0::of(#kept).__obs_kind().__obs_field(#kept, #visit, #index)),
+        Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, #kept)),
+        Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, #kept)),
+    };
+    quote_spanned!(at=> match &(#value) { #kept => #call, };)
+}
+
+/// The same path, at another place.
+fn moved(path: &TokenStream, at: Span) -> TokenStream {
+    let moved = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(at));
+        tree
+    };
+    path.clone().into_iter().map(moved).collect()
 }
 
 fn local(name: &str) -> Ident {

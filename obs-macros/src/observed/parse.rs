@@ -17,6 +17,9 @@ pub(super) const OPTIONS: [&str; 8] = ["late", "name", "level", "target", "kind"
 /// Options that have a name already, but nothing behind it.
 const NOT_BUILT: [&str; 8] = ["ret", "slow", "parent", "root", "links", "audit", "future", "stream"];
 
+/// For those who come from `tracing::instrument`.
+pub(super) const NOTHING_TO_SKIP: &str = "; leave it out, as only the arguments that are named are recorded";
+
 const LEVELS: [(&str, &str); 5] =
     [("trace", "TRACE"), ("debug", "DEBUG"), ("info", "INFO"), ("warn", "WARN"), ("error", "ERROR")];
 
@@ -108,7 +111,16 @@ fn entry(input: ParseStream<'_>, args: &mut Args, diag: &mut Diag) -> Result<()>
         let word = input.call(Ident::parse_any)?;
         let eq = equals(input, &word, "crate = obs_runtime")?;
         needs_value(input, &word, &eq)?;
-        return once(&mut args.krate, &word, input.call(Path::parse_mod_style)?);
+        let ahead = input.fork();
+        let path = input.call(Path::parse_mod_style).map_err(|error| {
+            let value = until_comma(&ahead).unwrap_or_default();
+            if value.is_empty() {
+                error
+            } else {
+                Error::new_spanned(value, "`crate` takes a path, as `crate = obs_runtime`")
+            }
+        })?;
+        return once(&mut args.krate, &word, path);
     }
     let ahead = input.fork();
     if sigil(&ahead)?.is_none() {
@@ -134,7 +146,7 @@ fn is_option(word: &Ident) -> bool {
 fn unknown_option(word: &Ident) -> Error {
     let text = word.to_string();
     let advice = match text.as_str() {
-        "skip" | "skip_all" => "; only the arguments that are named are recorded, so leave it out".to_owned(),
+        "skip" | "skip_all" => NOTHING_TO_SKIP.to_owned(),
         "fields" => "; write its fields without it".to_owned(),
         _ => did_you_mean(&text, OPTIONS),
     };
@@ -180,17 +192,21 @@ fn option(input: ParseStream<'_>, word: &Ident, args: &mut Args, diag: &mut Diag
         "level" => once(&mut args.level, word, level(&string(input, word, example)?)?),
         "kind" => once(&mut args.kind, word, kind(&string(input, word, example)?)?),
         "err" => {
-            let value = match off(input) {
-                Some(_) => ErrorEvent::Off,
-                None => ErrorEvent::At(level(&string(input, word, "err = \"warn\"` or `err = off")?)?),
-            };
-            once(&mut args.err, word, value)
+            if off(input).is_some() {
+                return once(&mut args.err, word, ErrorEvent::Off);
+            }
+            let text = string(input, word, "err = \"warn\"` or `err = off")?;
+            if text.value() == "off" {
+                return Err(Error::new_spanned(text, "`off` has no quotes; write `err = off`"));
+            }
+            once(&mut args.err, word, ErrorEvent::At(level(&text)?))
         }
         _ => match off(input) {
             Some(off) => once(&mut args.metrics_off, word, off),
-            None => {
-                Err(Error::new_spanned(until_comma(input)?, "`metrics` takes `off`; leave it out to have the metrics"))
-            }
+            None => Err(Error::new_spanned(
+                until_comma(input)?,
+                "`metrics` takes the word `off`; without it there are metrics",
+            )),
         },
     }
 }
