@@ -148,6 +148,8 @@ impl Node {
         let mut correlation = self.carried.as_deref().cloned().unwrap_or_default();
         correlation.link = None;
         let state = correlation.trace.take().and_then(|trace| trace.state);
+        // It was the first span's, not its children's.
+        correlation.link = None;
         correlation.trace = Some(TraceContext { trace_id: ids.trace, span_id: ids.span, flags: ids.flags, state });
         Some(correlation)
     }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::__private::carriers::Inbound;
 use crate::__private::fields::Visit;
 use crate::__private::outcome::Verdict;
 use crate::engine::call::{self, Opening, Under};
@@ -12,10 +13,6 @@ use crate::engine::callsite::Callsite;
 use crate::engine::node::Node;
 use crate::engine::stack::{self, Frame};
 use crate::outcome::Outcome;
-use crate::propagation::Correlation;
-
-/// The caller's context, which a span continues.
-pub type Inbound = Correlation;
 
 /// The span of one observed call.
 pub struct Span {
@@ -52,7 +49,7 @@ pub fn open_within(
     parent: impl FnOnce() -> Inbound,
     fields: impl FnOnce(&mut Visit<'_>),
 ) -> Span {
-    let node = if call::idle(site) { None } else { opened(site, Some(Under(parent())), fields) };
+    let node = if call::idle(site) { None } else { opened(site, parent().0.map(Under), fields) };
     Span::of(site, node)
 }
 
@@ -76,7 +73,7 @@ pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
 #[inline]
 pub fn begin_within(site: &'static Callsite, parent: impl FnOnce() -> Inbound, fields: impl FnOnce(&mut Visit<'_>)) {
     if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened(site, Some(Under(parent())), fields));
+        fill(site, opened(site, parent().0.map(Under), fields));
     }
 }
 

@@ -1,6 +1,7 @@
 //! All that the macros' expansions may call: nothing here is public API.
 
 mod call;
+mod carriers;
 mod declared;
 mod fields;
 mod metrics;
@@ -12,8 +13,9 @@ pub use obs_macros::__record;
 pub use tracing::Level;
 
 pub use self::call::{
-    Inbound, Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
+    Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
+pub use self::carriers::{Inbound, Inside, Trust, Within, enter_inbound, inbound, outbound, within};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
 pub use self::metrics::*;
