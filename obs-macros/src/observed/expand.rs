@@ -35,10 +35,12 @@ pub(super) fn unobserved(observed: &Observed) -> TokenStream {
         let rt = runtime(observed);
         let declared = Ident::new(DECLARED, Span::call_site());
         let (inner, inside) = inner_attributes(body.stream());
+        let resolved = resolved(observed);
         *body = braces(
             body.span(),
             quote! {
                 #inner
+                #resolved
                 #[allow(dead_code)]
                 const #declared: #rt::Declared =
                     #rt::Declared { names: &[#(#names),*], callsite: || ::core::unreachable!() };
@@ -52,6 +54,12 @@ pub(super) fn unobserved(observed: &Observed) -> TokenStream {
 fn runtime(observed: &Observed) -> TokenStream {
     let krate = krate::path(observed.args.krate.as_ref());
     quote_spanned!(Span::mixed_site()=> #krate::__private)
+}
+
+/// Names the attribute that was done together with this one, and so was never looked up: else its import would seem unused.
+fn resolved(observed: &Observed) -> Option<TokenStream> {
+    let path = observed.absorbed.as_ref()?;
+    Some(quote!(#[allow(unused_imports)] use #path as _;))
 }
 
 fn braces(span: Span, tokens: TokenStream) -> Group {
@@ -173,6 +181,7 @@ impl<'a> Expansion<'a> {
     fn items(&self) -> TokenStream {
         let Self { rt, callsite, observed, .. } = self;
         let args = &observed.args;
+        let resolved = resolved(observed);
         let declared = Ident::new(DECLARED, Span::call_site());
         let name = observed.span_name();
         let names: Vec<String> = args.fields.iter().map(Field::key).collect();
@@ -186,6 +195,7 @@ impl<'a> Expansion<'a> {
         let metrics = args.metrics_off.as_ref().map(|_| quote!(.no_metrics()));
         let target = args.target.as_ref().map(|target| quote!(.target(#target)));
         quote_spanned! {Span::mixed_site()=>
+            #resolved
             #[allow(dead_code)]
             const #declared: #rt::Declared = #rt::Declared { names: &[#(#names),*], callsite: || &#callsite };
             static #callsite: #rt::Callsite = #rt::Callsite::new(
@@ -218,7 +228,7 @@ impl<'a> Expansion<'a> {
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let #span = #open;
-                    #rt::sync(#span, move || -> #annotation { #prologue #rebind #value }, #judge)
+                    #rt::sync(#span, move || -> #annotation { #rebind #prologue #value }, #judge)
                 }
             }
             Shape::Async => {
@@ -227,14 +237,14 @@ impl<'a> Expansion<'a> {
                 // The fields are read before the arguments are bound again: a borrow of a rebound argument would
                 // keep it alive across the awaits.
                 quote_spanned! {Span::mixed_site()=>
-                    #rt::lazy(&#callsite, async move { #mention #begin; #told #prologue #rebind #value }, #judge)
+                    #rt::lazy(&#callsite, async move { #mention #begin; #told #rebind #prologue #value }, #judge)
                 }
             }
             Shape::AsyncKept => {
                 let told = (!self.never).then(|| self.told_output(&self.ret, annotation));
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
-                    #rt::observe(#open, async move { #told #prologue #rebind #value }, #judge).await
+                    #rt::observe(#open, async move { #told #rebind #prologue #value }, #judge).await
                 }
             }
             Shape::Future(output) => {
@@ -242,7 +252,7 @@ impl<'a> Expansion<'a> {
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
-                    let #future = #rt::prelude(&mut #span, move || { #prologue #rebind #value });
+                    let #future = #rt::prelude(&mut #span, move || { #rebind #prologue #value });
                     #rt::observe(#span, #future, #judge)
                 }
             }
@@ -251,7 +261,7 @@ impl<'a> Expansion<'a> {
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
-                    let #future = #rt::prelude(&mut #span, move || -> #annotation { #prologue #rebind #value });
+                    let #future = #rt::prelude(&mut #span, move || -> #annotation { #rebind #prologue #value });
                     #rt::Box::pin(#rt::observe(#span, #future, #judge))
                 }
             }
@@ -263,7 +273,7 @@ impl<'a> Expansion<'a> {
                 quote_spanned! {Span::mixed_site()=>
                     #rt::Box::pin(#rt::lazy(
                         &#callsite,
-                        async move { #mention #begin; #told #prologue #rebind #value },
+                        async move { #mention #begin; #told #rebind #prologue #value },
                         #judge,
                     ))
                 }

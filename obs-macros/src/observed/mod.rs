@@ -12,12 +12,13 @@ use quote::quote;
 use syn::ext::IdentExt;
 use syn::{LitStr, Path, Token};
 
+use crate::correlated;
 use crate::diag::Diag;
 
 pub(crate) use check::once_each;
 pub(crate) use expand::{DECLARED, visit};
-pub(crate) use func::Func;
-pub(crate) use parse::{field, separated};
+pub(crate) use func::{Func, is_cfg};
+pub(crate) use parse::{args, field, separated};
 
 /// The fields that every part of a platform knows; they may be declared before anyone has a value for them.
 pub(crate) const STANDARD_FIELDS: [&str; 5] = ["user_id", "agent_id", "session_id", "request_id", "message_id"];
@@ -37,6 +38,8 @@ pub(crate) struct Observed {
     pub(crate) parent: Option<TokenStream>,
     /// Statements that run inside the span, before the body.
     pub(crate) prologue: Option<TokenStream>,
+    /// The path of an attribute whose work is done together with this one's.
+    pub(crate) absorbed: Option<Path>,
 }
 
 /// What stands between the parentheses of the attribute.
@@ -99,7 +102,7 @@ pub(crate) enum Form {
 
 impl Observed {
     pub(crate) fn new(args: Args, func: Func) -> Self {
-        Self { args, func, prefix: None, signature_is_read: false, parent: None, prologue: None }
+        Self { args, func, prefix: None, signature_is_read: false, parent: None, prologue: None, absorbed: None }
     }
 
     /// The name of the span.
@@ -133,7 +136,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
 }
 
 /// Expands one function, or gives it back as it was, with all its mistakes.
-pub(crate) fn finish(observed: Observed, mut diag: Diag) -> TokenStream {
+pub(crate) fn finish(mut observed: Observed, mut diag: Diag) -> TokenStream {
+    correlated::absorb(&mut observed, &mut diag);
     check::observed(&observed, &mut diag);
     match diag.finish() {
         Ok(()) => expand::observed(&observed),
