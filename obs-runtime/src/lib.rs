@@ -29,6 +29,7 @@ pub mod testing;
 #[path = "private/mod.rs"]
 pub mod __private;
 
+pub use crate::config::{ConfigError, ObservabilityConfig};
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use crate::metrics::{
     Counter, Descriptor, Gauge, Histogram, IllegalTransition, LabelSet, LabelValue, Method, MetricSet,
