@@ -1,1 +1,60 @@
 //! The exporter seam: something that receives finished spans, on a thread of its own.
+//!
+//! ```
+//! use obs_runtime::engine::FinishedSpan;
+//! use obs_runtime::export::{Delivery, Exporter};
+//!
+//! /// Says which spans were slow.
+//! struct Slow;
+//!
+//! impl Exporter for Slow {
+//!     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+//!         for span in spans.iter().filter(|span| span.duration_nanos > 1_000_000_000) {
+//!             println!("{} took {} ms", span.name, span.duration_nanos / 1_000_000);
+//!         }
+//!         Delivery::all(&spans)
+//!     }
+//! }
+//! ```
+
+mod pipeline;
+
+#[cfg(feature = "otlp")]
+pub mod otlp;
+
+use crate::engine::FinishedSpan;
+
+pub use self::pipeline::{Exported, Pipeline};
+
+/// Something that finished spans are given to.
+pub trait Exporter: Send + 'static {
+    /// Takes spans, in the order in which they ended, and says how many of them arrived; the others are counted as lost.
+    ///
+    /// It is called on a thread of its own and may block. What it emits through `tracing` goes nowhere, as an exporter that
+    /// speaks through the pipeline that it serves would never come to an end. If it panics, the spans are lost, and the next
+    /// ones are given to it all the same.
+    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery;
+}
+
+/// What became of the spans given to an [`Exporter`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// How many have arrived.
+    pub accepted: usize,
+    /// Why the others have not.
+    pub problem: Option<String>,
+}
+
+impl Delivery {
+    /// All of them arrived.
+    #[must_use]
+    pub fn all(spans: &[FinishedSpan]) -> Self {
+        Delivery { accepted: spans.len(), problem: None }
+    }
+
+    /// None of them arrived.
+    #[must_use]
+    pub fn none(problem: impl Into<String>) -> Self {
+        Delivery { accepted: 0, problem: Some(problem.into()) }
+    }
+}
