@@ -1,0 +1,251 @@
+//! Spans over OTLP/gRPC, seen by a collector on the official protos.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use obs_runtime::config::{Headers, ObservabilityConfig};
+use obs_runtime::engine::{Fields, FinishedSpan, SpanKind};
+use obs_runtime::export::Pipeline;
+use obs_runtime::export::otlp::{OtlpError, OtlpExporter};
+use obs_runtime::{Level, Outcome, SpanId, TraceId};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+/// A collector on a free port, on a thread and a runtime of its own.
+struct Collector {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<(MetadataMap, ExportTraceServiceRequest)>>>,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+type Reply = fn(usize) -> Result<ExportTraceServiceResponse, Status>;
+
+struct Service {
+    seen: Arc<Mutex<Vec<(MetadataMap, ExportTraceServiceRequest)>>>,
+    calls: AtomicUsize,
+    reply: Reply,
+}
+
+#[tonic::async_trait]
+impl TraceService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let response = (self.reply)(self.calls.fetch_add(1, Relaxed))?;
+        let headers = request.metadata().clone();
+        self.seen.lock().expect("no panic").push((headers, request.into_inner()));
+        Ok(Response::new(response))
+    }
+}
+
+impl Collector {
+    /// `reply` says what the call with this number, from 0, is answered.
+    fn start(reply: Reply) -> Self {
+        let seen = Arc::new(Mutex::default());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let service = TraceServiceServer::new(Service { seen: Arc::clone(&seen), calls: AtomicUsize::new(0), reply });
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                listener.set_nonblocking(true).expect("a socket");
+                let listener = tokio::net::TcpListener::from_std(listener).expect("inside a runtime");
+                let incoming = tonic::transport::server::TcpIncoming::from(listener);
+                let server = tonic::transport::Server::builder().add_service(service);
+                let _ = server.serve_with_incoming_shutdown(incoming, async { drop(stopped.await) }).await;
+            });
+        });
+        Collector { address, seen, _stop: stop }
+    }
+
+    fn config(&self) -> ObservabilityConfig {
+        ObservabilityConfig { otlp_endpoint: Some(format!("http://{}", self.address)), ..Default::default() }
+    }
+
+    /// The ids of the spans that were taken.
+    fn span_ids(&self) -> BTreeSet<Vec<u8>> {
+        let seen = self.seen.lock().expect("no panic");
+        (seen.iter())
+            .flat_map(|(_, request)| &request.resource_spans)
+            .flat_map(|resource| &resource.scope_spans)
+            .flat_map(|scope| &scope.spans)
+            .map(|span| span.span_id.clone())
+            .collect()
+    }
+}
+
+fn taken(_call: usize) -> Result<ExportTraceServiceResponse, Status> {
+    Ok(ExportTraceServiceResponse::default())
+}
+
+fn pipeline(config: &ObservabilityConfig) -> Pipeline {
+    let exporter = OtlpExporter::new(config, "control").expect("the configuration is right").expect("an endpoint");
+    Pipeline::start(exporter, config.otlp_queue_bytes).expect("a thread")
+}
+
+fn span() -> FinishedSpan {
+    FinishedSpan {
+        trace_id: TraceId::random(),
+        span_id: SpanId::random(),
+        parent_id: Some(SpanId::random()),
+        parent_is_remote: true,
+        flags: 1,
+        trace_state: Some("vendor=1".into()),
+        name: "agent.create".into(),
+        target: module_path!(),
+        location: Some((file!(), line!())),
+        level: Level::INFO,
+        kind: SpanKind::Server,
+        start_unix_nanos: 1_700_000_000_000_000_000,
+        duration_nanos: 1_000_000,
+        fields: Fields::default(),
+        outcome: Some(Outcome::Error),
+        error: Some("no room".into()),
+        links: Vec::new(),
+    }
+}
+
+fn within(duration: Duration) -> Instant {
+    Instant::now() + duration
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn every_span_arrives_with_the_resource_and_the_headers() {
+    let collector = Collector::start(taken);
+    let config = ObservabilityConfig {
+        otlp_headers: Headers([("authorization".to_owned(), "Bearer t".to_owned())].into()),
+        resource: [("deployment.environment.name".to_owned(), "test".to_owned())].into(),
+        ..collector.config()
+    };
+    let pipeline = pipeline(&config);
+    let spans: Vec<FinishedSpan> = (0..2_000).map(|_| span()).collect();
+    let expected: BTreeSet<Vec<u8>> = spans.iter().map(|span| span.span_id.to_u64().to_be_bytes().to_vec()).collect();
+    for span in spans {
+        pipeline.offer(span);
+    }
+    let exported = pipeline.shutdown(within(LONG));
+    assert_eq!((exported.sent, exported.lost, exported.problem), (2_000, 0, None));
+    assert_eq!(collector.span_ids(), expected);
+
+    let seen = collector.seen.lock().expect("no panic");
+    let (headers, request) = &seen[0];
+    assert_eq!(headers.get("authorization").expect("sent"), "Bearer t");
+    assert!(headers.contains_key("grpc-timeout"));
+    let resource = format!("{:?}", request.resource_spans[0].resource);
+    for part in ["service.name", "control", "deployment.environment.name", "telemetry.sdk.name"] {
+        assert!(resource.contains(part), "{part} in {resource}");
+    }
+    let span = &request.resource_spans[0].scope_spans[0].spans[0];
+    assert_eq!((span.name.as_str(), span.kind, span.flags), ("agent.create", 2, 0x301));
+    assert_eq!(span.status.as_ref().map(|status| (status.code, status.message.as_str())), Some((2, "no room")));
+}
+
+#[test]
+fn a_collector_that_is_unavailable_for_a_moment_loses_nothing() {
+    let collector = Collector::start(|call| if call < 2 { Err(Status::unavailable("starting")) } else { taken(call) });
+    let pipeline = pipeline(&collector.config());
+    pipeline.offer(span());
+    let exported = pipeline.shutdown(within(LONG));
+    assert_eq!((exported.sent, exported.lost), (1, 0));
+    assert_eq!(collector.span_ids().len(), 1);
+}
+
+#[test]
+fn a_refusal_for_good_is_not_tried_again() {
+    let collector =
+        Collector::start(|call| if call == 0 { Err(Status::unauthenticated("who are you")) } else { taken(call) });
+    let pipeline = pipeline(&collector.config());
+    pipeline.offer(span());
+    let exported = pipeline.shutdown(within(LONG));
+    assert_eq!((exported.sent, exported.lost), (0, 1));
+    assert!(exported.problem.is_some_and(|problem| problem.contains("who are you")));
+    assert_eq!(collector.span_ids().len(), 0);
+}
+
+#[test]
+fn what_a_collector_takes_in_part_is_counted_in_part() {
+    let collector = Collector::start(|_| {
+        let partial_success = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
+        Ok(ExportTraceServiceResponse { partial_success: Some(partial_success) })
+    });
+    let pipeline = pipeline(&collector.config());
+    for _ in 0..5 {
+        pipeline.offer(span());
+    }
+    let exported = pipeline.shutdown(within(LONG));
+    assert_eq!(exported.sent + exported.lost, 5);
+    assert!(exported.lost >= 2, "{exported:?}");
+    assert!(exported.problem.is_some_and(|problem| problem.contains("too old")));
+}
+
+#[test]
+fn without_a_collector_everything_is_counted_and_the_shutdown_is_in_time() {
+    // Bound and dropped: nobody listens there.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port");
+    let config = ObservabilityConfig {
+        otlp_endpoint: Some(format!("http://{address}")),
+        otlp_queue_bytes: 1 << 20,
+        ..ObservabilityConfig::default()
+    };
+    let pipeline = pipeline(&config);
+    for _ in 0..10_000 {
+        pipeline.offer(span());
+    }
+    let begin = Instant::now();
+    let exported = pipeline.shutdown(begin + Duration::from_millis(300));
+    assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
+    assert_eq!((exported.sent, exported.lost), (0, 10_000));
+}
+
+#[test]
+fn a_collector_that_never_answers_does_not_hold_up_the_shutdown() {
+    // A server that accepts by its backlog and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("bound");
+    let config = ObservabilityConfig { otlp_endpoint: Some(format!("http://{address}")), ..Default::default() };
+    let pipeline = pipeline(&config);
+    pipeline.offer(span());
+    let begin = Instant::now();
+    let exported = pipeline.shutdown(begin + Duration::from_millis(300));
+    assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
+    assert_eq!((exported.sent, exported.lost), (0, 1));
+}
+
+#[test]
+fn the_timeout_bounds_the_retries() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port");
+    let config = ObservabilityConfig {
+        otlp_endpoint: Some(format!("http://{address}")),
+        otlp_timeout: Duration::from_millis(500),
+        ..ObservabilityConfig::default()
+    };
+    let pipeline = pipeline(&config);
+    pipeline.offer(span());
+    let exported = pipeline.shutdown(within(LONG));
+    assert_eq!((exported.sent, exported.lost), (0, 1));
+    assert!(exported.problem.is_some(), "it says why");
+}
+
+#[test]
+fn without_an_endpoint_there_is_no_exporter_and_a_bad_one_says_so() {
+    assert!(OtlpExporter::new(&ObservabilityConfig::default(), "control").expect("nothing wrong").is_none());
+    let config = ObservabilityConfig { otlp_endpoint: Some("not an address".to_owned()), ..Default::default() };
+    assert!(matches!(OtlpExporter::new(&config, "control"), Err(OtlpError::Endpoint { .. })));
+    let config = ObservabilityConfig {
+        otlp_endpoint: Some("http://127.0.0.1:1".to_owned()),
+        otlp_headers: Headers([("a b".to_owned(), "c".to_owned())].into()),
+        ..Default::default()
+    };
+    assert!(matches!(OtlpExporter::new(&config, "control"), Err(OtlpError::Header { name }) if name == "a b"));
+}
