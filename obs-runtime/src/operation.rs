@@ -89,6 +89,21 @@ impl Operation {
         self.failure = Some(Failure { texts: vec![error.into()], kind: kind.into(), level: Level::ERROR });
     }
 
+    /// Whether an observed function below has failed, and told it.
+    #[must_use]
+    pub fn failed_below(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.failed_below())
+    }
+
+    /// As [`fail`](Self::fail), but told by no event: for the consequence of an error that was told where it began.
+    pub fn fail_silently(&mut self, error: impl Into<String>, kind: impl Into<Cow<'static, str>>) {
+        let error = error.into();
+        if let Some(node) = &self.node {
+            node.mark(&error);
+        }
+        self.fail(error, kind);
+    }
+
     /// The outcome will be `panicked`.
     pub fn panicked(&mut self) {
         self.outcome = Outcome::Panicked;

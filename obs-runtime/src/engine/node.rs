@@ -66,6 +66,15 @@ struct Inner {
     foreign: Option<tracing::Span>,
 }
 
+impl Inner {
+    fn mark(&mut self, text: &str) {
+        if self.failures.len() == FAILURES_KEPT {
+            self.failures.remove(0);
+        }
+        self.failures.push(text.to_owned());
+    }
+}
+
 impl Node {
     /// A node without a span: it measures, and remembers its children's failures.
     pub(crate) fn measuring(meta: &'static Metadata<'static>, parent: Option<Arc<Node>>) -> Self {
@@ -163,15 +172,22 @@ impl Node {
             .any(|mark| texts.iter().any(|text| text == mark || (!mark.is_empty() && text.contains(mark.as_str()))))
     }
 
+    /// Whether any observed call below has failed.
+    pub(crate) fn failed_below(&self) -> bool {
+        !self.inner().failures.is_empty()
+    }
+
+    /// Remembers a failure as one that was told below.
+    pub(crate) fn mark(&self, text: &str) {
+        self.inner().mark(text);
+    }
+
     /// Tells the observed call around this one, and the plain spans between, that this one failed.
     pub(crate) fn mark_parents(&self, text: &str) {
         let mut next = self.parent();
         while let Some(node) = next {
             let mut inner = node.inner();
-            if inner.failures.len() == FAILURES_KEPT {
-                inner.failures.remove(0);
-            }
-            inner.failures.push(text.to_owned());
+            inner.mark(text);
             let parent = inner.parent.clone();
             drop(inner);
             next = if node.site.is_some() { None } else { parent };

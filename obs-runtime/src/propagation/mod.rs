@@ -41,7 +41,8 @@ use crate::{MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 pub use self::carrier::{Carrier, CarrierMut};
 pub use self::environment::into_environment;
-pub(crate) use self::trust::{default_trust, set_default_trust};
+pub use self::trust::default_trust;
+pub(crate) use self::trust::set_default_trust;
 pub use crate::config::Trust;
 
 /// The most characters that an id may have.
