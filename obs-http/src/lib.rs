@@ -1,1 +1,33 @@
-//! Server and client middleware.
+//! Middleware for axum: each request is a span, a log context and a sample of the HTTP metrics.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//!
+//! let app: Router = Router::new().route("/v1/agents/{agent_id}", get(|| async { "running" })).layer(obs_http::layer());
+//! ```
+//!
+//! The layer belongs on [`axum::Router::layer`], where the route of a request is known, and outside of other layers: what they do is then
+//! inside of the span. For each request but those for `/metrics`, `/healthz` and `/readyz` it gives
+//!
+//! - a server span `{method} {route}` by OpenTelemetry's semantic conventions for HTTP, as a child of the caller's span as far as the caller is
+//!   [trusted](HttpLayer::trust). The headers that the handler sees name this span, so that `#[correlated]` handlers are its children;
+//! - the request id: the caller's `x-request-id` if it is sound, else a UUID of version 4; as [`obs_runtime::RequestId`] in the request's
+//!   extensions, on every log line, and in the response's `x-request-id`;
+//! - `http_requests_total{method,path,status}` and `http_request_duration_seconds{method,path}` ([`HttpMetrics`]), where `path` is the template of the
+//!   route, or `_unmatched`.
+//!
+//! A request is done when the last byte of its response is handed over. A client that goes away earlier leaves the outcome `cancelled`; such a
+//! request counts with the status that was sent, or, before any was, with 499 as nginx says it. 5xx is the outcome `error`, told by a log line of
+//! its own only where no observed function below has told the cause. A handler that panics unwinds through the layer: the outcome is `panicked`,
+//! the status that counts is 500.
+#![deny(missing_docs)]
+
+mod body;
+mod call;
+mod fields;
+mod metrics;
+mod service;
+
+pub use crate::body::ResponseBody;
+pub use crate::metrics::{HttpMetrics, RequestLabels, RouteLabels};
+pub use crate::service::{HttpLayer, HttpService, ResponseFuture, layer};

@@ -1,0 +1,161 @@
+//! One request, from its first byte to the last of its response.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use axum::extract::MatchedPath;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use obs_runtime::engine::SpanKind;
+use obs_runtime::operation::{Callsite, Operation, Site};
+use obs_runtime::propagation::{self, Trust};
+use obs_runtime::{Method, MetricSet, RequestId, Route, names};
+
+use crate::fields::{self, Late};
+use crate::metrics::{HttpMetrics, RequestLabels, RouteLabels};
+
+static REQUEST: Callsite = Callsite::new(
+    &REQUEST,
+    Site::new("HTTP", module_path!(), file!(), line!(), &fields::ALL).kind(SpanKind::Server).no_metrics(),
+);
+
+/// What nginx says of a client that went away before it was answered.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Open until it is [finished](Call::finish), or dropped: then the client is gone, or the handler has panicked.
+pub(crate) struct Call {
+    operation: Operation,
+    /// What is recorded at the end; nothing where nobody sees the span.
+    late: Option<Late>,
+    request_id: RequestId,
+    method: Method,
+    route: Route,
+    is_head: bool,
+    began: Instant,
+    status: Option<StatusCode>,
+    unwinding: bool,
+}
+
+impl Call {
+    /// Opens the span, and lets the request say so to whatever handles it.
+    pub(crate) fn begin<B>(request: &mut Request<B>, trust: Trust) -> Self {
+        let correlation = propagation::extract(&*request).trusted(trust).with_request_id();
+        let request_id = correlation.request_id.clone().unwrap_or_else(RequestId::generate);
+        let method = Method::from(request.method());
+        let route = match request.extensions().get::<MatchedPath>() {
+            Some(path) => Route::new(path.as_str()),
+            None => Route::unmatched(),
+        };
+        let matched = route != Route::unmatched();
+
+        let operation = Operation::open(&REQUEST, correlation);
+        let seen = operation.correlation();
+        if seen.is_some() {
+            operation.set_name(span_name(method, matched.then_some(&route)));
+            operation.record(fields::METHOD, method.as_str());
+            if method == Method::Other {
+                operation.record(fields::METHOD_ORIGINAL, request.method().as_str());
+            }
+            if matched {
+                operation.record(fields::ROUTE, route.as_str());
+            }
+        }
+        let call = Call {
+            late: seen.is_some().then(|| Late::of(request)),
+            operation,
+            request_id,
+            method,
+            route,
+            is_head: request.method() == http::Method::HEAD,
+            began: Instant::now(),
+            status: None,
+            unwinding: false,
+        };
+        if let Some(correlation) = seen {
+            propagation::inject(&correlation, request);
+        }
+        call.bear_request_id(request.headers_mut());
+        request.extensions_mut().insert(call.request_id.clone());
+        call
+    }
+
+    /// Runs a poll inside the span.
+    pub(crate) fn in_scope<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let before = std::mem::replace(&mut self.unwinding, true);
+        let result = self.operation.in_scope(work);
+        self.unwinding = before;
+        result
+    }
+
+    /// The head of the response is known. Whether that is all of it: some responses have no body, whatever the handler gave them.
+    pub(crate) fn respond(&mut self, status: StatusCode, headers: &mut HeaderMap) -> bool {
+        self.bear_request_id(headers);
+        self.status = Some(status);
+        self.operation.record(fields::STATUS, status.as_u16());
+        if status.is_server_error() {
+            let (text, kind) = (status.to_string(), status.as_str().to_owned());
+            if self.operation.failed_below() {
+                self.operation.fail_silently(text, kind);
+            } else {
+                self.operation.fail(text, kind);
+            }
+        }
+        self.is_head
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || content_length(headers) == Some(0)
+    }
+
+    fn bear_request_id(&self, headers: &mut HeaderMap) {
+        // An id is visible ASCII, so it is a value; a map of 32,768 headers has no room for it.
+        if let Ok(value) = HeaderValue::from_str(self.request_id.as_str()) {
+            let _ = headers.try_insert(names::X_REQUEST_ID, value);
+        }
+    }
+
+    /// The service, or the body of its response, has failed.
+    pub(crate) fn fail(mut self, error: String) {
+        self.operation.fail(error, "body");
+    }
+
+    /// The last byte was handed over.
+    pub(crate) fn finish(mut self) {
+        if self.status.is_some_and(|status| !status.is_server_error()) {
+            self.operation.succeed();
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(late) = &self.late {
+            late.record(&self.operation);
+        }
+        let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
+        let status = match self.status {
+            Some(status) => status,
+            None if self.unwinding => StatusCode::INTERNAL_SERVER_ERROR,
+            None => gone,
+        };
+        let (method, path) = (self.method, self.route.clone());
+        let metrics = HttpMetrics::global();
+        let seconds = self.began.elapsed().as_secs_f64();
+        metrics.request_duration_seconds.with(RouteLabels { method, path: path.clone() }).observe(seconds);
+        metrics.requests_total.with(RequestLabels { method, path, status: status.into() }).inc();
+    }
+}
+
+/// `content-length`, where the handler has set it.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn span_name(method: Method, route: Option<&Route>) -> Cow<'static, str> {
+    let method = match method {
+        Method::Other => "HTTP",
+        method => method.as_str(),
+    };
+    match route {
+        Some(route) => format!("{method} {}", route.as_str()).into(),
+        None => method.into(),
+    }
+}
