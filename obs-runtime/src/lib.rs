@@ -37,6 +37,8 @@ pub use crate::metrics::{
     Tracked,
 };
 pub use crate::outcome::Outcome;
+#[cfg(feature = "serve")]
+pub use crate::published::request_id_middleware;
 #[cfg(feature = "opentelemetry")]
 pub use crate::published::{extract_trace_context, inject_trace_context};
 #[cfg(feature = "tokio")]

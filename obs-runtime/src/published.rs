@@ -2,6 +2,10 @@
 
 #[cfg(feature = "opentelemetry")]
 mod context;
+#[cfg(feature = "serve")]
+mod request_id;
 
 #[cfg(feature = "opentelemetry")]
 pub use self::context::{extract_trace_context, inject_trace_context};
+#[cfg(feature = "serve")]
+pub use self::request_id::request_id_middleware;

@@ -294,3 +294,76 @@ async fn with_nobody_listening_requests_are_answered_and_bear_an_id() {
     let (status, headers, body) = answer(request("POST", "/v1/agents")).await;
     assert_eq!((status, headers["x-request-id"].as_bytes()), (StatusCode::CREATED, &body[..]));
 }
+
+mod published {
+    use axum::middleware;
+    use obs_runtime::request_id_middleware;
+
+    use super::*;
+
+    async fn asks_another() -> String {
+        info!("handling");
+        let mut out = HeaderMap::new();
+        propagation::inject(&propagation::Correlation::current(), &mut out);
+        out.get("x-request-id").map(|id| id.to_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+
+    #[observed]
+    async fn observed_handler(Extension(id): Extension<RequestId>) -> String {
+        let out = asks_another().await;
+        assert_eq!(out, id.as_str());
+        out
+    }
+
+    fn app() -> Router {
+        Router::new()
+            .route("/observed", get(observed_handler))
+            .route("/plain", get(asks_another))
+            .layer(middleware::from_fn(request_id_middleware))
+    }
+
+    async fn answer(app: Router, id: Option<&str>, path: &str) -> (String, Bytes) {
+        let mut request = request("GET", path);
+        if let Some(id) = id {
+            request.headers_mut().insert("x-request-id", id.parse().expect("legal"));
+        }
+        let response = app.oneshot(request).await.expect("infallible");
+        let id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
+        (id, response.into_body().collect().await.expect("a body").to_bytes())
+    }
+
+    #[tokio::test]
+    async fn the_middleware_takes_a_sound_id_and_makes_another() {
+        let seen = capture_async(answer(app(), Some("r-17"), "/observed")).await;
+        assert_eq!((seen.value.0.as_str(), &seen.value.1[..]), ("r-17", &b"r-17"[..]));
+        assert!(!seen.logs().is_empty());
+        assert!(seen.logs().iter().all(|line| line["request_id"] == "r-17"));
+        for bad in [None, Some("a b")] {
+            let seen = capture_async(answer(app(), bad, "/observed")).await;
+            assert_eq!(seen.value.0.len(), 36);
+            assert!(seen.logs().iter().all(|line| line["request_id"] == seen.value.0));
+        }
+    }
+
+    #[tokio::test]
+    async fn under_a_span_of_somebody_elses_its_lines_stay_the_spans() {
+        let seen = capture_async(async {
+            use tracing::Instrument as _;
+            let span = tracing::info_span!("outer", tenant = "t1");
+            answer(app(), Some("r-17"), "/plain").instrument(span).await
+        })
+        .await;
+        assert_eq!(&seen.value.1[..], b"r-17", "goes out");
+        let line = &seen.logs()[0];
+        assert_eq!(line["span_id"], seen.span("outer").span_id.to_string());
+        assert_eq!((&line["tenant"], &line["request_id"]), (&"t1".into(), &"r-17".into()));
+    }
+
+    #[tokio::test]
+    async fn under_the_layer_the_id_is_the_layers() {
+        let app = app().layer(obs_http::layer());
+        let seen = capture_async(answer(app, None, "/observed")).await;
+        assert_eq!(seen.value.0.as_bytes(), &seen.value.1[..]);
+        assert!(seen.logs().iter().all(|line| line["request_id"] == seen.value.0));
+    }
+}

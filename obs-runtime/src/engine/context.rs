@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tracing::Dispatch;
 use tracing::dispatcher::{self, DefaultGuard};
 
+use crate::engine::Fields;
+use crate::engine::node::Node;
 use crate::engine::stack::{self, Frame};
 use crate::engine::subscriber;
 use crate::metrics::scope::{self, Scope};
 use crate::propagation::Correlation;
+use crate::{RequestId, names};
 
 /// The correlation of the innermost span or context on this thread: its trace and span ids are those of the current span.
 pub(crate) fn current() -> Option<Correlation> {
@@ -22,6 +25,39 @@ pub(crate) fn current() -> Option<Correlation> {
 /// Makes `correlation` the parent of the spans opened on this thread until the guard is dropped.
 pub(crate) fn enter(correlation: Arc<Correlation>) -> Entered {
     Entered::push(Frame::Context(correlation))
+}
+
+/// A place to work in: where the caller is, and something more.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "serve"), allow(dead_code))]
+pub(crate) struct Place(Frame);
+
+#[cfg_attr(not(feature = "serve"), allow(dead_code))]
+impl Place {
+    /// Where the caller is, with this request id on every line and in all that goes out.
+    pub(crate) fn with_request_id(id: RequestId) -> Self {
+        let around = stack::find(|frame| match frame {
+            Frame::Node(node) => Some(Arc::clone(node)),
+            _ => None,
+        });
+        let correlation = Correlation { request_id: Some(id.clone()), ..current().unwrap_or_default() };
+        Place(match around {
+            Some(around) => {
+                let mut node = Node::measuring(around.meta, Some(Arc::clone(&around)));
+                node.core.clone_from(&around.core);
+                node.carried = Some(Arc::new(correlation));
+                let mut fields = Fields::default();
+                fields.put_str(names::REQUEST_ID, id.as_str());
+                node.record(&fields);
+                Frame::Node(Arc::new(node))
+            }
+            None => Frame::Context(Arc::new(correlation)),
+        })
+    }
+
+    pub(crate) fn enter(&self) -> Entered {
+        Entered::push(self.0.clone())
+    }
 }
 
 /// Leaves the context when dropped.
