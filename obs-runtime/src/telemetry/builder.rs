@@ -1,0 +1,166 @@
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tracing::{Dispatch, dispatcher};
+
+use crate::config::ObservabilityConfig;
+use crate::engine::call::Active;
+use crate::engine::core::Core;
+use crate::engine::sampling::Sampler;
+use crate::engine::subscriber::Engine;
+use crate::export::{Exporter, Pipeline};
+use crate::log::Render;
+use crate::log::writer::Writer;
+use crate::metrics::{MetricSet, RegisterError, set};
+use crate::telemetry::sink::Sink;
+use crate::telemetry::{Inner, StartError, Telemetry, hook};
+
+pub(super) use self::mounts::Mounts;
+
+/// Puts a runtime together.
+#[must_use = "nothing starts until `start` or `build`"]
+pub struct Builder {
+    service: String,
+    config: ObservabilityConfig,
+    output: Option<Box<dyn Write + Send>>,
+    metrics: Vec<fn() -> Result<(), RegisterError>>,
+    exporters: Vec<Box<dyn Exporter>>,
+    mounts: Mounts,
+}
+
+impl Builder {
+    pub(super) fn new(service: String) -> Self {
+        Builder {
+            service,
+            config: ObservabilityConfig::default(),
+            output: None,
+            metrics: Vec::new(),
+            exporters: Vec::new(),
+            mounts: Mounts::default(),
+        }
+    }
+
+    /// How telemetry behaves; the defaults when this is not called.
+    pub fn config(mut self, config: ObservabilityConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Registers the process's instance of a set at the start: its series are in `/metrics` before they are first used, and
+    /// a name that is taken is an error here.
+    pub fn metrics<T: MetricSet>(mut self) -> Self {
+        self.metrics.push(set::register::<T>);
+        self
+    }
+
+    /// Where log lines go, in place of the standard output. It is written to by a thread of the runtime's own.
+    pub fn log_writer(mut self, output: impl Write + Send + 'static) -> Self {
+        self.output = Some(Box::new(output));
+        self
+    }
+
+    /// One more receiver of finished spans.
+    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
+        self.exporters.push(Box::new(exporter));
+        self
+    }
+
+    /// Takes what is in a registry of the `prometheus` crate into `/metrics`.
+    #[cfg(feature = "prometheus")]
+    pub fn registry(self, registry: prometheus::Registry) -> Self {
+        crate::metrics::foreign::join(registry);
+        self
+    }
+
+    /// Serves `router` under `path` of the administration server.
+    #[cfg(feature = "serve")]
+    pub fn mount(mut self, path: impl Into<String>, router: axum::Router) -> Self {
+        self.mounts.0.push((path.into(), router));
+        self
+    }
+
+    /// Starts the runtime, and makes it the subscriber of this process.
+    ///
+    /// # Errors
+    /// When the process has a subscriber already, when the filter does not parse, when a set of metrics declares a name that
+    /// is taken, or when the system gives no thread.
+    pub fn start(self) -> Result<Telemetry, StartError> {
+        let (telemetry, core) = self.make()?;
+        dispatcher::set_global_default(telemetry.inner.dispatch.clone()).map_err(|_| StartError::AlreadyStarted)?;
+        core.set_global();
+        crate::propagation::set_default_trust(telemetry.inner.config.trust);
+        hook::install(Arc::downgrade(&telemetry.inner));
+        for warning in &telemetry.inner.config.warnings {
+            tracing::warn!(target: "obs_runtime::config", "{warning}");
+        }
+        Ok(telemetry)
+    }
+
+    /// The same with nothing global touched: the runtime is the subscriber of what runs in
+    /// [`in_scope`](Telemetry::in_scope) alone. For tests.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), but for a subscriber that is there already.
+    pub fn build(self) -> Result<Telemetry, StartError> {
+        self.make().map(|(telemetry, _)| telemetry)
+    }
+
+    fn make(self) -> Result<(Telemetry, Arc<Core>), StartError> {
+        let Builder { service, config, output, metrics, mut exporters, mounts } = self;
+        let service = config.service_name.clone().unwrap_or(service);
+        let filter = config
+            .log_level
+            .parse()
+            .map_err(|source| StartError::Filter { directives: config.log_level.clone(), source })?;
+        for register in metrics {
+            register().map_err(StartError::Metrics)?;
+        }
+        exporters.extend(crate::export::configured(&service, &config).map_err(StartError::Exporter)?);
+        let pipelines: Arc<[Pipeline]> = exporters
+            .into_iter()
+            .map(|exporter| Pipeline::start(exporter, config.otlp_queue_bytes))
+            .collect::<Result<_, _>>()
+            .map_err(|source| StartError::Thread { purpose: "an exporter", source })?;
+        let output = output.unwrap_or_else(|| Box::new(std::io::stdout()));
+        let writer = Writer::start(output, config.log_policy, config.log_queue_bytes)
+            .map_err(|source| StartError::Thread { purpose: "log lines", source })?;
+        let core = Core::new(
+            filter,
+            Sampler::new(config.trace_sample_rate, &config.sample_operations),
+            if config.log_json { Render::Json } else { Render::Pretty },
+            Box::new(Sink { writer: writer.clone(), pipelines: Arc::clone(&pipelines) }),
+        );
+        let inner = Inner {
+            service,
+            dispatch: Dispatch::new(Engine(Arc::clone(&core))),
+            writer,
+            pipelines,
+            readiness: Arc::default(),
+            mounts,
+            stopped: AtomicBool::new(false),
+            config,
+        };
+        Ok((Telemetry { inner: Arc::new(inner), _active: Active::begin() }, core))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "serve")]
+mod mounts {
+    /// Routers for the administration server, by their paths.
+    #[derive(Default)]
+    pub(in crate::telemetry) struct Mounts(pub(super) Vec<(String, axum::Router)>);
+}
+
+#[cfg(not(feature = "serve"))]
+mod mounts {
+    /// There is no administration server.
+    #[derive(Default)]
+    pub(in crate::telemetry) struct Mounts;
+}

@@ -1,0 +1,144 @@
+//! Start and stop: the only module that touches what is global to the process.
+
+mod builder;
+mod error;
+mod hook;
+mod sink;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tracing::{Dispatch, dispatcher};
+
+pub use self::builder::Builder;
+pub use self::error::StartError;
+use crate::config::ObservabilityConfig;
+use crate::engine::call::Active;
+use crate::export::Pipeline;
+use crate::log::writer::Writer;
+use crate::ready::Readiness;
+
+/// The runtime: the subscriber, the log writer and the exporters. Dropped, it flushes for at most two seconds.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use obs_runtime::{Telemetry, config::ObservabilityConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let telemetry = Telemetry::builder("swarm-control").config(ObservabilityConfig::load()?).start()?;
+/// let server = telemetry.serve().await?;
+/// println!("http://{}/metrics", server.metrics_addr());
+/// // … the service runs …
+/// let report = telemetry.shutdown(Duration::from_secs(5));
+/// println!("{} spans sent, {} lost", report.spans_sent, report.spans_lost);
+/// # Ok(()) }
+/// ```
+#[must_use = "telemetry stops when this is dropped"]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+    _active: Active,
+}
+
+struct Inner {
+    config: ObservabilityConfig,
+    service: String,
+    dispatch: Dispatch,
+    writer: Writer,
+    pipelines: Arc<[Pipeline]>,
+    readiness: Arc<Readiness>,
+    mounts: builder::Mounts,
+    stopped: AtomicBool,
+}
+
+/// What a shutdown could still send, and what was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Spans that a receiver has acknowledged, since the start.
+    pub spans_sent: u64,
+    /// Spans that were accepted and not acknowledged, since the start.
+    pub spans_lost: u64,
+    /// Log lines that were accepted and are not written.
+    pub lines_lost: u64,
+}
+
+/// How long a dropped runtime may take.
+const DROP_DEADLINE: Duration = Duration::from_secs(2);
+
+impl Telemetry {
+    /// A runtime for the service of this name (unless the configuration names it otherwise).
+    pub fn builder(service: impl Into<String>) -> Builder {
+        Builder::new(service.into())
+    }
+
+    /// The name of the service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.inner.service
+    }
+
+    /// The configuration that it runs by.
+    #[must_use]
+    pub fn config(&self) -> &ObservabilityConfig {
+        &self.inner.config
+    }
+
+    /// Runs `work` with this runtime as the subscriber: for one that was built and not started.
+    pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        dispatcher::with_default(&self.inner.dispatch, work)
+    }
+
+    /// `/readyz` says yes only while `check` does.
+    pub fn ready_when(&self, name: impl Into<String>, check: impl Fn() -> bool + Send + Sync + 'static) {
+        self.inner.readiness.add(name.into(), check);
+    }
+
+    /// Waits until the log lines and spans accepted so far are written and sent, at most for `deadline`.
+    pub fn flush(&self, deadline: Duration) {
+        self.inner.flush(Instant::now() + deadline);
+    }
+
+    /// Stops: what was accepted is written and sent, as far as `deadline` allows. It never hangs, inside a tokio runtime or
+    /// outside. A second call changes nothing and reports the same.
+    pub fn shutdown(&self, deadline: Duration) -> Report {
+        self.inner.shutdown(Instant::now() + deadline)
+    }
+}
+
+impl Inner {
+    fn flush(&self, deadline: Instant) {
+        self.writer.flush(deadline);
+        for pipeline in self.pipelines.iter() {
+            pipeline.flush(deadline);
+        }
+    }
+
+    fn shutdown(&self, deadline: Instant) -> Report {
+        self.stopped.store(true, Relaxed);
+        self.readiness.stop();
+        let mut report = Report::default();
+        for pipeline in self.pipelines.iter() {
+            let exported = pipeline.shutdown(deadline);
+            report.spans_sent += exported.sent;
+            report.spans_lost += exported.lost;
+        }
+        // The lines last: an exporter that failed may have had a word to say.
+        report.lines_lost = self.writer.shutdown(deadline);
+        report
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if !self.inner.stopped.load(Relaxed) {
+            self.shutdown(DROP_DEADLINE);
+        }
+    }
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").field("service", &self.inner.service).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! Where the lines and spans of a runtime go.
+
+use std::sync::Arc;
+
+use tracing::Level;
+
+use crate::engine::FinishedSpan;
+use crate::engine::core::Out;
+use crate::export::Pipeline;
+use crate::log::writer::Writer;
+
+pub(crate) struct Sink {
+    pub(crate) writer: Writer,
+    pub(crate) pipelines: Arc<[Pipeline]>,
+}
+
+impl Out for Sink {
+    fn line(&self, line: &[u8], _: Level) {
+        self.writer.line(line);
+    }
+
+    fn span(&self, span: FinishedSpan) {
+        if let Some((last, others)) = self.pipelines.split_last() {
+            for pipeline in others {
+                pipeline.offer(span.clone());
+            }
+            last.offer(span);
+        }
+    }
+}
