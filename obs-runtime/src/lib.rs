@@ -12,6 +12,7 @@ pub mod engine;
 mod log;
 pub mod metrics;
 pub mod propagation;
+mod ready;
 
 pub mod export;
 #[cfg(feature = "serve")]
@@ -39,10 +40,12 @@ pub use crate::metrics::{
 pub use crate::outcome::Outcome;
 #[cfg(feature = "serve")]
 pub use crate::published::request_id_middleware;
+pub use crate::published::{FlushGuard, init_tracer, init_tracing};
 #[cfg(feature = "opentelemetry")]
 pub use crate::published::{extract_trace_context, inject_trace_context};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
+pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
 pub use obs_macros::{LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;
 pub use tracing::{

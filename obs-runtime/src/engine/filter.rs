@@ -35,6 +35,7 @@ impl FromStr for Filter {
 }
 
 impl Filter {
+    #[cfg(feature = "testing")]
     pub(crate) fn everything() -> Self {
         Filter::Static(Targets::new().with_default(LevelFilter::TRACE))
     }

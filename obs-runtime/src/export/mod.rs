@@ -36,6 +36,12 @@ pub trait Exporter: Send + 'static {
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery;
 }
 
+impl<E: Exporter + ?Sized> Exporter for Box<E> {
+    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+        (**self).export(spans)
+    }
+}
+
 /// What became of the spans given to an [`Exporter`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {

@@ -14,7 +14,7 @@ use crate::log::Render;
 use crate::log::writer::Writer;
 use crate::metrics::{MetricSet, RegisterError, set};
 use crate::telemetry::sink::Sink;
-use crate::telemetry::{Inner, StartError, Telemetry, hook};
+use crate::telemetry::{Inner, StartError, Telemetry, hook, otlp};
 
 pub(super) use self::mounts::Mounts;
 
@@ -116,7 +116,7 @@ impl Builder {
         for register in metrics {
             register().map_err(StartError::Metrics)?;
         }
-        exporters.extend(crate::export::configured(&service, &config).map_err(StartError::Exporter)?);
+        exporters.extend(otlp::exporter(&service, &config).map_err(StartError::Exporter)?);
         let pipelines: Arc<[Pipeline]> = exporters
             .into_iter()
             .map(|exporter| Pipeline::start(exporter, config.otlp_queue_bytes))

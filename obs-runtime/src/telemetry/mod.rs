@@ -3,6 +3,11 @@
 mod builder;
 mod error;
 mod hook;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_otlp.rs"]
+mod otlp;
 mod sink;
 
 use std::sync::Arc;
