@@ -43,6 +43,8 @@ pub use crate::published::request_id_middleware;
 pub use crate::published::{FlushGuard, init_tracer, init_tracing};
 #[cfg(feature = "opentelemetry")]
 pub use crate::published::{extract_trace_context, inject_trace_context};
+#[cfg(feature = "serve")]
+pub use crate::serve::metrics_router;
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
 pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
