@@ -15,8 +15,8 @@ pub(super) fn label_set(set: &LabelSet) -> TokenStream {
         quote_spanned!(ty.span()=> #rt::label::<#ty>(#name))
     });
     let visits = set.labels.iter().map(|label| {
-        let (field, ty) = (&label.ident, &label.ty);
-        quote_spanned!(ty.span()=> #rt::visit::<#ty>(#visitor, &self.#field);)
+        let field = &label.ident;
+        quote!(#rt::MaybeLabel(&self.#field).__obs_visit(#visitor);)
     });
     quote! {
         #[automatically_derived]

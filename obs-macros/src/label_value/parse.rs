@@ -14,6 +14,8 @@ struct Options {
     max: Option<syn::Expr>,
     rename_all: Option<(LitStr, Case)>,
     rename: Option<LitStr>,
+    /// Whether something in it could not be read: then nothing is said of what seems to be missing.
+    broken: bool,
 }
 
 pub(super) fn label_value(item: TokenStream, diag: &mut Diag) -> Option<LabelValue> {
@@ -51,6 +53,9 @@ pub(super) fn label_value(item: TokenStream, diag: &mut Diag) -> Option<LabelVal
                 return None;
             };
             let Some(max) = options.max else {
+                if options.broken {
+                    return None;
+                }
                 diag.error(
                     &input.ident,
                     format!("`{}` must say how many values it may have: `#[label(max = 1_000)]`", input.ident),
@@ -115,7 +120,7 @@ fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
             }
             Ok(())
         });
-        diag.keep(parsed);
+        options.broken |= diag.keep(parsed).is_none();
     }
     options
 }

@@ -21,15 +21,17 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
     });
     let made = set.fields.iter().enumerate().map(|(at, field)| match field {
         Field::Metric(metric) => {
-            let (field, ty) = (&metric.ident, &metric.ty);
-            quote!(#field: #rt::metric::<#ty>(__OBS_PARTS[#at]))
+            let field = &metric.ident;
+            // Without the type, and with its span: a type that is no metric is told once.
+            let made = quote_spanned!(metric.ty.span()=> #rt::metric(__OBS_PARTS[#at]));
+            quote!(#field: #made)
         }
         Field::Flatten { ident, ty } => quote!(#ident: <#ty as #rt::MetricSet>::new()),
     });
     let added = set.fields.iter().map(|field| match field {
         Field::Metric(metric) => {
             let field = &metric.ident;
-            quote!(#rt::family(&self.#field, #families);)
+            quote_spanned!(metric.ty.span()=> #rt::MaybeMetric(&self.#field).__obs_add_to(#families);)
         }
         Field::Flatten { ident, ty } => quote!(<#ty as #rt::MetricSet>::add_to(&self.#ident, #families);),
     });

@@ -46,14 +46,14 @@ fn states(machine: &StateMachine, diag: &mut Diag) -> bool {
                 diag.error(to, format!("the edge from `{}` to `{to}` is declared twice; leave one out", state.ident));
             }
         }
-        if state.terminal && !state.to.is_empty() {
+        if state.terminal && state.leads {
             let message = format!(
                 "`{}` is `#[terminal]`, so it leads nowhere; leave `#[to(…)]` or `#[terminal]` out",
                 state.ident
             );
             diag.error(&state.ident, message);
         }
-        if !state.terminal && state.to.is_empty() {
+        if !state.terminal && !state.leads {
             let message =
                 format!("`{}` leads nowhere; write `#[to(…)]`, or `#[terminal]` if values stay there", state.ident);
             diag.error(&state.ident, message);

@@ -36,6 +36,8 @@ struct State {
     text: String,
     initial: bool,
     terminal: bool,
+    /// Whether `#[to(…)]` is there, also one that could not be read.
+    leads: bool,
     to: Vec<syn::Ident>,
 }
 

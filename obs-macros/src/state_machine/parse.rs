@@ -48,13 +48,14 @@ fn state(variant: syn::Variant, diag: &mut Diag) -> State {
         diag.error(&variant.fields, message);
     }
     let text = Case::Snake.of(&unraw(&variant.ident));
-    let mut state = State { ident: variant.ident, text, initial: false, terminal: false, to: Vec::new() };
+    let mut state = State { ident: variant.ident, text, initial: false, terminal: false, leads: false, to: Vec::new() };
     for attr in &variant.attrs {
         if attr.path().is_ident("initial") {
             state.initial |= diag.keep(attr.meta.require_path_only()).is_some();
         } else if attr.path().is_ident("terminal") {
             state.terminal |= diag.keep(attr.meta.require_path_only()).is_some();
         } else if attr.path().is_ident("to") {
+            state.leads = true;
             let to = attr.parse_args_with(Punctuated::<syn::Ident, Token![,]>::parse_terminated);
             match to {
                 Ok(to) => state.to.extend(to),

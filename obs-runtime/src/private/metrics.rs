@@ -1,6 +1,7 @@
 //! What the derives of metrics call.
 
 use std::fmt;
+use std::ops::Deref;
 
 pub use crate::metrics::check::{buckets, count, flatten, names, series};
 pub use crate::metrics::set::{Families, Global, Metric};
@@ -60,9 +61,31 @@ pub fn metric<M: Metric>(descriptors: &'static [Descriptor]) -> M {
     M::make(&descriptors[0])
 }
 
-/// Adds a metric to `families`.
-pub fn family<M: Metric>(metric: &M, families: &mut Families) {
-    metric.add_to(families);
+/// A field of a set of metrics. If its type is no metric, [`descriptor`] says so; here it is passed over, so that it is
+/// said once.
+pub struct MaybeMetric<'a, M>(pub &'a M);
+
+impl<M: Metric> MaybeMetric<'_, M> {
+    /// Adds the metric to `families`.
+    pub fn __obs_add_to(&self, families: &mut Families) {
+        self.0.add_to(families);
+    }
+}
+
+/// What a [`MaybeMetric`] is when it is none.
+pub struct NoMetric;
+
+impl NoMetric {
+    /// Adds nothing.
+    pub fn __obs_add_to(&self, _families: &mut Families) {}
+}
+
+impl<M> Deref for MaybeMetric<'_, M> {
+    type Target = NoMetric;
+
+    fn deref(&self) -> &NoMetric {
+        &NoMetric
+    }
 }
 
 /// The label `name` of the type `T`.
@@ -71,10 +94,31 @@ pub const fn label<T: LabelValue>(name: &'static str) -> LabelDescriptor {
     LabelDescriptor::of::<T>(name)
 }
 
-/// Shows the value of a label to `visitor`.
-#[inline]
-pub fn visit<T: LabelValue>(visitor: &mut LabelVisitor, value: &T) {
-    visitor.label(value);
+/// A field of a set of labels. If its type is no label, [`label`] says so; here it is passed over, so that it is said once.
+pub struct MaybeLabel<'a, T>(pub &'a T);
+
+impl<T: LabelValue> MaybeLabel<'_, T> {
+    /// Shows the value to `visitor`.
+    #[inline]
+    pub fn __obs_visit(&self, visitor: &mut LabelVisitor) {
+        visitor.label(self.0);
+    }
+}
+
+/// What a [`MaybeLabel`] is when it is none.
+pub struct NoLabel;
+
+impl NoLabel {
+    /// Shows nothing.
+    pub fn __obs_visit(&self, _visitor: &mut LabelVisitor) {}
+}
+
+impl<T> Deref for MaybeLabel<'_, T> {
+    type Target = NoLabel;
+
+    fn deref(&self) -> &NoLabel {
+        &NoLabel
+    }
 }
 
 /// Writes what is inside a newtype.

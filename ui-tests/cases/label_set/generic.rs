@@ -1,0 +1,8 @@
+use obs_runtime::LabelSet;
+
+#[derive(LabelSet)]
+struct Labels<T> {
+    value: T,
+}
+
+fn main() {}

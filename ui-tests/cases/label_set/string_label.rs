@@ -1,0 +1,9 @@
+use obs_runtime::LabelSet;
+
+#[derive(LabelSet)]
+struct Labels {
+    user_id: String,
+    path: &'static str,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use obs_runtime::LabelSet;
+
+#[derive(LabelSet)]
+#[label_set(krate = obs_runtime)]
+struct Labels {
+    ok: bool,
+}
+
+fn main() {}

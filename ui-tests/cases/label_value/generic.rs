@@ -1,0 +1,7 @@
+use obs_runtime::LabelValue;
+
+#[derive(LabelValue)]
+#[label(max = 10)]
+struct Id<T>(T);
+
+fn main() {}

@@ -1,0 +1,7 @@
+use obs_runtime::LabelValue;
+
+#[derive(LabelValue)]
+#[label(maxx = 10)]
+struct UserId(String);
+
+fn main() {}

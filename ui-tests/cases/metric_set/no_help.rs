@@ -1,0 +1,8 @@
+use obs_runtime::{Counter, MetricSet};
+
+#[derive(MetricSet)]
+struct Metrics {
+    requests_total: Counter,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! What `#[derive(LabelValue)]` says of mistakes.
+
+#[test]
+fn every_mistake_is_told_at_its_token() {
+    if ui_tests::pinned() {
+        trybuild::TestCases::new().compile_fail("cases/label_value/*.rs");
+    }
+}
