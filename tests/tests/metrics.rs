@@ -452,3 +452,80 @@ fn names_can_be_chosen_and_the_runtime_be_elsewhere() {
     let expected = [r#"facade_total{type="5xx"} 1"#, r#"facade_total{type="not-found"} 1"#];
     assert_eq!(lines(&text_of(&set), "facade_total"), expected);
 }
+
+/// Everything that an expansion could mean by a name is something else here.
+#[allow(dead_code, non_camel_case_types, unused_macros)]
+mod shadowed {
+    #![no_implicit_prelude]
+    #![deny(missing_docs, unused_qualifications, unreachable_pub, clippy::pedantic)]
+
+    mod core {}
+    mod std {}
+    mod obs_runtime {}
+
+    struct Option;
+    struct Result;
+    struct Some;
+    struct None;
+    struct str;
+    struct usize;
+    struct f64;
+    struct Self_;
+
+    macro_rules! panic {
+        () => {};
+    }
+    macro_rules! line {
+        () => {};
+    }
+    macro_rules! file {
+        () => {};
+    }
+
+    #[derive(::obs_runtime::MetricSet)]
+    pub(super) struct Metrics {
+        /// With labels.
+        pub(super) shadowed_total: ::obs_runtime::Counter<Labels>,
+        /// With buckets.
+        #[metric(buckets = [1.0, 2.0])]
+        shadowed_seconds: ::obs_runtime::Histogram,
+        #[metric(flatten)]
+        inner: Inner,
+    }
+
+    #[derive(::obs_runtime::MetricSet)]
+    struct Inner {
+        /// Nested.
+        inner: ::obs_runtime::Gauge,
+    }
+
+    #[derive(::obs_runtime::LabelSet)]
+    pub(super) struct Labels {
+        pub(super) state: State,
+        pub(super) id: Id,
+    }
+
+    #[derive(::obs_runtime::LabelValue)]
+    #[label(max = 3)]
+    pub(super) struct Id(pub(super) ::std::primitive::u8);
+
+    #[derive(::obs_runtime::LabelValue, ::obs_runtime::StateMachine)]
+    #[state_machine(buckets = [1.0, 2.0])]
+    pub(super) enum State {
+        #[initial]
+        #[to(State)]
+        Start,
+        #[terminal]
+        State,
+    }
+}
+
+#[test]
+fn expansions_mean_what_they_say_whatever_is_in_scope() {
+    let set = shadowed::Metrics::new();
+    set.shadowed_total.with(shadowed::Labels { state: shadowed::State::State, id: shadowed::Id(7) }).inc();
+    let expected = [r#"shadowed_total{state="state",id="7"} 1"#];
+    assert_eq!(lines(&text_of(&set), "shadowed_total"), expected);
+    let mut state = obs_runtime::Tracked::new(shadowed::State::Start);
+    assert!(obs_runtime::transition!(state, Start => State).is_ok());
+}

@@ -17,6 +17,22 @@ pub enum Values {
 }
 
 /// A value of a label, with a bound on how many there are: `#[derive(LabelValue)]`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use obs_runtime::LabelValue;
+///
+/// #[derive(LabelValue)]
+/// enum Direction {
+///     Inbound,
+///     Outbound,
+/// }
+///
+/// #[derive(LabelValue)]
+/// #[label(max = 10_000)]
+/// struct UserId(Arc<str>);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a label: its values are not bounded",
     label = "an enum with `#[derive(LabelValue)]`, or a newtype that says how many: `#[label(max = 1_000)]`"
@@ -44,6 +60,17 @@ pub trait LabelValue: Send + Sync + 'static {
 }
 
 /// The labels of a metric: `#[derive(LabelSet)]` on a struct with a field for each. `()` is no label at all.
+///
+/// ```
+/// use obs_runtime::{LabelSet, Method, Route, Status};
+///
+/// #[derive(LabelSet)]
+/// struct HttpLabels {
+///     method: Method,
+///     path: Route,
+///     status: Status,
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of labels",
     label = "a struct with `#[derive(LabelSet)]`, whose fields are the labels"

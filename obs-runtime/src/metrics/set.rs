@@ -7,6 +7,34 @@ use crate::metrics::family::AnyFamily;
 use crate::metrics::registry::{self, RegisterError};
 
 /// Metrics that are declared together: `#[derive(MetricSet)]`.
+///
+/// ```
+/// use obs_runtime::{Counter, Histogram, LabelSet, Method, MetricSet, Registry, Route};
+///
+/// #[derive(MetricSet)]
+/// #[metric_set(prefix = "http")]
+/// pub struct HttpMetrics {
+///     /// Total HTTP requests.
+///     pub requests_total: Counter<HttpLabels>,
+///     /// HTTP request duration.
+///     #[metric(buckets = [0.001, 0.01, 0.1, 1.0])]
+///     pub request_duration_seconds: Histogram,
+/// }
+///
+/// #[derive(LabelSet)]
+/// pub struct HttpLabels {
+///     method: Method,
+///     path: Route,
+/// }
+///
+/// let metrics = HttpMetrics::new();
+/// metrics.requests_total.with(HttpLabels { method: Method::Get, path: Route::new("/v1/agents") }).inc();
+///
+/// let registry = Registry::new();
+/// registry.register(&metrics)?;
+/// assert!(registry.encode().contains("http_requests_total{method=\"GET\",path=\"/v1/agents\"} 1"));
+/// # Ok::<(), obs_runtime::RegisterError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of metrics",
     label = "a struct with `#[derive(MetricSet)]`, whose fields are the metrics"

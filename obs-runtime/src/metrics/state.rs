@@ -13,6 +13,31 @@ use crate::metrics::scope::{self, Scope};
 use crate::metrics::set::{Families, Global, Metric, MetricSet};
 
 /// States and the edges between them: `#[derive(StateMachine)]` on an enum.
+///
+/// ```
+/// use obs_runtime::{StateMachine, Tracked, transition};
+///
+/// #[derive(StateMachine, Debug, PartialEq)]
+/// #[state_machine(name = "agent", label = "status")]
+/// enum AgentStatus {
+///     #[initial]
+///     #[to(Running, Failed)]
+///     Provisioning,
+///     #[to(Stopped, Failed)]
+///     Running,
+///     #[to(Provisioning)]
+///     Failed,
+///     #[terminal]
+///     Stopped,
+/// }
+///
+/// let mut status = Tracked::new(AgentStatus::Provisioning);
+/// status.transition(AgentStatus::Running)?;
+/// transition!(status, Running => Stopped)?;
+/// assert_eq!(status.state(), AgentStatus::Stopped);
+/// assert!(status.transition(AgentStatus::Running).is_err());
+/// # Ok::<(), obs_runtime::IllegalTransition>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a state machine",
     label = "an enum with `#[derive(StateMachine)]`, whose variants are the states"
