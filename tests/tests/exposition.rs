@@ -1,4 +1,5 @@
 //! The exposition text: what is escaped, what stays apart, and what the checker of Prometheus says of it.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,4 +1,5 @@
 //! Sets of metrics: what is counted, under which name, and what is bounded.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

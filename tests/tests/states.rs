@@ -1,4 +1,5 @@
 //! State machines: what is counted as values go from state to state.
+#![allow(clippy::unwrap_used)]
 
 use obs_runtime::testing::{Captured, capture};
 use obs_runtime::{IllegalTransition, LabelSet, LabelValue, MetricSet, StateMachine, Tracked, transition};

@@ -36,7 +36,7 @@ fn metric(metric: &Metric, diag: &mut Diag) {
     }
     match (kind, &metric.buckets) {
         (Kind::Histogram, None) if metric.unit.as_deref() != Some("seconds") => {
-            diag.error(ident, "only a histogram of `seconds` has buckets of its own; write `#[metric(buckets = […])]`")
+            diag.error(ident, "only a histogram of `seconds` has buckets of its own; write `#[metric(buckets = […])]`");
         }
         (Kind::Counter | Kind::Gauge, Some(buckets)) => {
             diag.error(buckets, "only a `Histogram` has buckets; leave `buckets` out");

@@ -74,9 +74,7 @@ fn field(field: syn::Field, prefix: Option<&LitStr>, diag: &mut Diag) -> Option<
         }
         return Some(Field::Flatten { ident, ty: Box::new(field.ty) });
     }
-    let Some(kind) = kind(&field.ty, diag) else {
-        return None;
-    };
+    let kind = kind(&field.ty, diag)?;
     let help = help(&field.attrs);
     if help.is_empty() {
         diag.error(&ident, format!("`{ident}` needs a doc comment: it is the HELP text of the metric"));
