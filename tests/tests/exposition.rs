@@ -6,7 +6,10 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use obs_runtime::{Counter, Gauge, Histogram, LabelSet, LabelValue, MetricSet, Registry, StateMachine, Tracked};
+use obs_runtime::testing::capture;
+use obs_runtime::{
+    Counter, Gauge, Histogram, LabelSet, LabelValue, MetricSet, Registry, StateMachine, Tracked, observed,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -148,7 +151,7 @@ proptest! {
     }
 }
 
-#[derive(StateMachine)]
+#[derive(StateMachine, LabelValue)]
 #[state_machine(name = "agent", label = "status")]
 pub enum AgentStatus {
     #[initial]
@@ -185,6 +188,148 @@ fn promtool_accepts_what_a_process_writes_but_for_the_published_names() {
     assert!(text.contains("# TYPE obs_dropped_total counter\n"), "{text}");
     if let Some(findings) = findings(&text) {
         assert_eq!(findings, [r#"agents_total non-counter metrics should not have "_total" suffix"#], "{text}");
+    }
+}
+
+#[derive(LabelValue)]
+#[label(max = 10_000)]
+pub struct Id(&'static str);
+
+#[derive(LabelValue)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+#[derive(LabelSet)]
+pub struct OfUser {
+    user_id: Id,
+}
+
+#[derive(LabelSet)]
+pub struct OfAgent {
+    agent_id: Id,
+}
+
+#[derive(LabelSet)]
+pub struct Status {
+    agent_id: Id,
+    status: AgentStatus,
+}
+
+#[derive(LabelSet)]
+pub struct Requests {
+    user_id: Id,
+    outcome: Outcome,
+}
+
+#[derive(LabelValue)]
+pub enum Outcome {
+    Ok,
+}
+
+#[derive(LabelSet)]
+pub struct Tokens {
+    agent_id: Id,
+    direction: Direction,
+}
+
+#[derive(LabelSet)]
+pub struct Column {
+    cf: Id,
+}
+
+const ROCKSDB: [f64; 10] = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
+
+/// What the platform has published, but for what the HTTP layer and the state machine own.
+#[derive(MetricSet)]
+pub struct Published {
+    /// Sessions that are open.
+    pub sessions_active: Gauge,
+    /// Sessions that were opened.
+    pub sessions_total: Counter,
+    /// How long sessions lasted.
+    #[metric(buckets = [1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0])]
+    pub session_duration_seconds: Histogram,
+    /// Agents of a user.
+    #[metric(allow(naming))]
+    pub user_agents_count: Gauge<OfUser>,
+    /// Open sessions of a user.
+    pub user_sessions_active: Gauge<OfUser>,
+    /// CPU that an agent uses.
+    pub agent_cpu_usage_percent: Gauge<OfAgent>,
+    /// Memory that an agent uses.
+    pub agent_memory_usage_bytes: Gauge<OfAgent>,
+    /// How long an agent has been up.
+    pub agent_uptime_seconds: Gauge<OfAgent>,
+    /// Whether an agent is in a status.
+    pub agent_status: Gauge<Status>,
+    /// Errors of an agent.
+    pub agent_errors_total: Counter<OfAgent>,
+    /// Sessions of an agent.
+    pub agent_sessions_total: Counter<OfAgent>,
+    /// Requests of a user.
+    pub user_api_requests_total: Counter<Requests>,
+    /// How long reads of the store took.
+    #[metric(buckets = &ROCKSDB)]
+    pub rocksdb_get_latency_seconds: Histogram<Column>,
+    /// Bytes that were compacted.
+    pub rocksdb_compaction_bytes_total: Counter,
+    /// Tokens of a model.
+    pub agent_model_tokens_total: Counter<Tokens>,
+}
+
+#[test]
+fn the_published_names_can_be_declared_as_they_are() {
+    let set = Published::new();
+    let of_user = || OfUser { user_id: Id("u1") };
+    let of_agent = || OfAgent { agent_id: Id("a1") };
+    set.user_agents_count.with(of_user()).set(1.0);
+    set.user_sessions_active.with(of_user()).set(1.0);
+    set.agent_cpu_usage_percent.with(of_agent()).set(12.5);
+    set.agent_memory_usage_bytes.with(of_agent()).set(1e9);
+    set.agent_uptime_seconds.with(of_agent()).set(60.0);
+    set.agent_status.with(Status { agent_id: Id("a1"), status: AgentStatus::Running }).set(1.0);
+    set.agent_errors_total.with(of_agent()).inc();
+    set.agent_sessions_total.with(of_agent()).inc();
+    set.user_api_requests_total.with(Requests { user_id: Id("u1"), outcome: Outcome::Ok }).inc();
+    set.rocksdb_get_latency_seconds.with(Column { cf: Id("agents") }).observe(0.002);
+    set.agent_model_tokens_total.with(Tokens { agent_id: Id("a1"), direction: Direction::Input }).add(7);
+    set.agent_model_tokens_total.with(Tokens { agent_id: Id("a1"), direction: Direction::Output }).add(9);
+    let text = text_of(&set);
+    for descriptor in Published::DESCRIPTORS {
+        assert!(text.contains(&format!("# TYPE {} {}\n", descriptor.name, descriptor.kind)), "{text}");
+    }
+    assert!(text.contains("agent_status{agent_id=\"a1\",status=\"running\"} 1\n"), "{text}");
+    if let Some(findings) = findings(&text) {
+        let expected = r#"user_agents_count non-histogram and non-summary metrics should not have "_count" suffix"#;
+        assert_eq!(findings, [expected], "{text}");
+    }
+}
+
+#[observed]
+fn divide(by: u32) -> Result<u32, std::num::TryFromIntError> {
+    u8::try_from(1_000 / by).map(u32::from)
+}
+
+#[test]
+fn promtool_accepts_what_observed_calls_and_a_capture_write() {
+    let seen = capture(|| {
+        Texts::global().text_seen_total.with(pair("a", "b")).inc();
+        (divide(10).is_ok(), divide(1).is_ok())
+    });
+    assert_eq!(seen.value, (true, false));
+    let text = seen.metrics();
+    for line in [
+        r#"operation_duration_seconds_count{operation="divide",target="exposition",outcome="error"} 1"#,
+        r#"operation_duration_seconds_count{operation="divide",target="exposition",outcome="ok"} 1"#,
+        r#"operations_in_flight{operation="divide",target="exposition"} 0"#,
+        r#"text_seen_total{first="a",second="b"} 1"#,
+    ] {
+        assert!(text.lines().any(|other| other == line), "{text}");
+    }
+    if let Some(findings) = findings(&text) {
+        assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
 }
 
