@@ -13,6 +13,9 @@ mod observed;
 mod record;
 mod state_machine;
 
+#[cfg(test)]
+mod snapshots;
+
 use proc_macro::TokenStream;
 
 #[doc = include_str!("../doc/observed.md")]

@@ -347,24 +347,22 @@ impl<'a> Expansion<'a> {
     }
 
     fn field(&self, index: usize, field: &Field) -> TokenStream {
-        let index = Literal::usize_unsuffixed(index);
         let at = Span::mixed_site().located_at(field.name.span());
-        match &field.value {
-            Value::Late => TokenStream::new(),
-            Value::Expr(form, value) => visit(&self.rt, *form, value, &index, at),
-            Value::Named(form) => match self.func.param(&field.name) {
-                // A standard field that the body records.
-                None => TokenStream::new(),
-                Some(param) => {
-                    // The argument's name, at the place where the attribute says it.
-                    let mut name = param.ident.clone();
-                    name.set_span(name.span().located_at(field.name.span()));
-                    let cfgs = param.cfgs;
-                    let statement = visit(&self.rt, *form, &name.into_token_stream(), &index, at);
-                    quote_spanned!(at=> #(#cfgs)* #statement)
-                }
-            },
-        }
+        let (form, value, cfgs) = match &field.value {
+            Value::Late => return TokenStream::new(),
+            Value::Expr(form, value) => (*form, value.clone(), Vec::new()),
+            Value::Named(form) => {
+                // A standard field without argument is recorded by the body.
+                let Some(param) = self.func.param(&field.name) else { return TokenStream::new() };
+                // The argument's name, at the place where the attribute says it.
+                let mut name = param.ident.clone();
+                name.set_span(name.span().located_at(field.name.span()));
+                (*form, name.into_token_stream(), param.cfgs)
+            }
+        };
+        let given = Ident::new("__obs_value", at);
+        let visit = visit(&self.rt, form, &given, &Literal::usize_unsuffixed(index), at);
+        quote_spanned!(at=> #(#cfgs)* match &(#value) { #given => #visit, };)
     }
 
     /// Whether a field names or uses what an argument binds.
@@ -436,18 +434,16 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// The statement that gives one value to the span: `__obs_visit` takes it at `index`. All tokens are at `at`, so that a
-/// value which cannot be recorded is blamed where its field is named.
-pub(crate) fn visit(rt: &TokenStream, form: Form, value: &TokenStream, index: &dyn ToTokens, at: Span) -> TokenStream {
+/// Gives the value that the local `value` refers to, to `__obs_visit` at `index`. All tokens are at `at`, so that a value
+/// which cannot be recorded is blamed where its field is named.
+pub(crate) fn visit(rt: &TokenStream, form: Form, value: &Ident, index: &impl ToTokens, at: Span) -> TokenStream {
     let rt = moved(rt, at);
     let visit = Ident::new("__obs_visit", at);
-    let kept = Ident::new("__obs_value", at);
-    let call = match form {
-        Form::Plain => quote_spanned!(at=> #rt::K0::of(#kept).__obs_kind().__obs_field(#kept, #visit, #index)),
-        Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, #kept)),
-        Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, #kept)),
-    };
-    quote_spanned!(at=> match &(#value) { #kept => #call, };)
+    match form {
+        Form::Plain => quote_spanned!(at=> #rt::K0::of(#value).__obs_kind().__obs_field(#value, #visit, #index)),
+        Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, #value)),
+        Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, #value)),
+    }
 }
 
 /// The same path, at another place.

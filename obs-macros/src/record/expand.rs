@@ -23,17 +23,17 @@ fn one(krate: &TokenStream, field: &Field) -> TokenStream {
         Value::Named(form) => (*form, field.name.to_token_stream()),
         Value::Late => return TokenStream::new(),
     };
-    let given = Ident::new("__obs_given", at);
+    let given = Ident::new("__obs_value", at);
     let index = Ident::new("__OBS_AT", at);
     let visitor = Ident::new("__obs_visit", at);
-    let statement = visit(&rt, form, &quote_spanned!(at=> *#given), &index, at);
+    let visit = visit(&rt, form, &given, &index, at);
     quote_spanned! {at=> {
         const #index: ::core::primitive::usize = match #rt::declared(#declared.names, #key) {
             ::core::result::Result::Ok(at) => at,
             ::core::result::Result::Err(text) => ::core::panic!("{}", text.as_str()),
         };
         match &(#value) {
-            #given => #rt::record((#declared.callsite)(), |#visitor| { #statement }),
+            #given => #rt::record((#declared.callsite)(), |#visitor| #visit),
         }
     }}
 }

@@ -1,0 +1,82 @@
+//! Expansions, pinned: `testdata/<macro>/<fact>.rs` against `<fact>.expanded` beside it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use expect_test::expect_file;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+
+type Attribute = fn(TokenStream, TokenStream) -> syn::Result<TokenStream>;
+
+/// The files of a folder below `testdata`, in order.
+fn inputs(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no snapshots in {}", folder.display());
+    files
+}
+
+/// The text of `tokens`, laid out by rustfmt; `None` where there is no rustfmt.
+fn formatted(tokens: &str) -> Option<String> {
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024", "--config", "max_width=100,use_small_heuristics=Default"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    rustfmt.stdin.take()?.write_all(tokens.as_bytes()).ok()?;
+    let output = rustfmt.wait_with_output().ok()?;
+    assert!(output.status.success(), "rustfmt refuses:\n{tokens}");
+    String::from_utf8(output.stdout).ok()
+}
+
+/// Compares, or writes under `UPDATE_EXPECT=1`.
+fn compare(input: &Path, expanded: &str) {
+    match formatted(expanded) {
+        Some(text) => expect_file![input.with_extension("expanded")].assert_eq(&text),
+        None => println!("skipped: rustfmt not found"),
+    }
+}
+
+/// Expands the attribute on top of each file of `testdata/<name>`.
+fn attribute(name: &str, expand: Attribute) {
+    for path in inputs(name) {
+        let text = std::fs::read_to_string(&path).expect("the snapshot's input");
+        let split = |input: ParseStream<'_>| {
+            let mut attrs = input.call(syn::Attribute::parse_outer)?;
+            let at = attrs.iter().position(|attr| attr.path().is_ident(name)).expect("the attribute");
+            let args = match attrs.remove(at).meta {
+                syn::Meta::List(list) => list.tokens,
+                _ => TokenStream::new(),
+            };
+            let rest: TokenStream = input.parse()?;
+            Ok((args, quote!(#(#attrs)* #rest)))
+        };
+        let (args, item) = split.parse_str(&text).expect("Rust");
+        let expanded = expand(args, item).expect("an expansion");
+        compare(&path, &expanded.to_string());
+    }
+}
+
+#[test]
+fn observed() {
+    attribute("observed", crate::observed::expand);
+}
+
+#[test]
+fn record() {
+    for path in inputs("record") {
+        let text = std::fs::read_to_string(&path).expect("the snapshot's input");
+        let call: syn::ExprMacro = syn::parse_str(text.trim().trim_end_matches(';')).expect("a call");
+        let expanded = crate::record::expand(call.mac.tokens).expect("an expansion").into_token_stream();
+        compare(&path, &format!("fn at_the_call() {expanded}"));
+    }
+}

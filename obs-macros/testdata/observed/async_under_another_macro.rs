@@ -1,0 +1,5 @@
+#[observed]
+#[tokio::test]
+async fn stays_async() {
+    work().await;
+}

@@ -1,0 +1,2 @@
+#[observed(a)]
+fn get(#[cfg(unix)] a: u8, #[expect(unused_variables)] b: u8) {}

@@ -1,0 +1,4 @@
+#[observed(err = off)]
+fn serve() -> ! {
+    loop {}
+}
