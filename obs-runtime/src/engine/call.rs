@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tracing::field::{self, Field, Value};
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Level, dispatcher};
 
 use crate::engine::callsite::Callsite;
@@ -76,7 +77,8 @@ fn viewer(site: &'static Callsite) -> Viewer {
         let on = interest.is_always() || (!interest.is_never() && dispatch.enabled(meta));
         match subscriber::of(dispatch) {
             Some(core) => Viewer::Engine(Arc::clone(core), on),
-            None if on => {
+            // What a subscriber of another thread wants always, is cached as wanted by this one's, which may be none.
+            None if on && !dispatch.is::<NoSubscriber>() => {
                 Viewer::Foreign(tracing::Span::new_with(meta, &meta.fields().value_set(&NO_VALUES), dispatch))
             }
             None => Viewer::Nobody,
