@@ -1,7 +1,7 @@
 //! `#[observed]` and `record!` among names that would mislead a careless expansion.
 #![deny(warnings)]
 // The names here are those that an expansion might use by mistake.
-#![allow(non_camel_case_types, clippy::allow_attributes)]
+#![allow(non_camel_case_types, clippy::new_ret_no_self, clippy::wrong_self_convention)]
 
 use std::future::Future;
 use std::pin::pin;

@@ -115,6 +115,7 @@ mod fields {
     }
 
     #[observed(b, a)]
+    #[allow(clippy::non_minimal_cfg)]
     fn conditional(#[cfg(any())] a: Missing, #[cfg(all())] b: u8) -> u8 {
         b
     }
@@ -287,7 +288,7 @@ mod asyncs {
 
     /// What `#[async_trait]` makes of `async fn get(&self, key: &str) -> usize`.
     #[observed(key)]
-    #[allow(clippy::let_and_return)]
+    #[allow(clippy::let_and_return, clippy::redundant_locals)]
     fn by_async_trait<'life0, 'async_trait>(
         key: &'life0 str,
     ) -> Pin<Box<dyn Future<Output = Result<usize, Failure>> + Send + 'async_trait>>
@@ -502,7 +503,7 @@ mod shapes {
 
     #[observed(text, %list)]
     fn unnamed_types(text: &(impl Display + ?Sized), list: impl Display) -> impl Iterator<Item = String> {
-        [text.to_string(), list.to_string()].into_iter()
+        vec![text.to_string(), list.to_string()].into_iter()
     }
 
     #[observed]
@@ -519,13 +520,14 @@ mod shapes {
     }
 
     #[observed]
+    #[allow(clippy::ptr_arg)]
     fn coerced(items: &Vec<u8>) -> Option<&[u8]> {
         Some(items)
     }
 
     #[observed]
     fn inferred(text: &str) -> Result<Vec<u8>, std::num::ParseIntError> {
-        text.split(',').map(|part| Ok(part.parse()?)).collect()
+        text.split(',').map(str::parse).collect()
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Type};
@@ -337,7 +338,12 @@ impl<'a> Expansion<'a> {
             }
             None => quote_spanned!(Span::mixed_site()=> #rt::C0::of(#value).__obs_kind().__obs_judge(#value)),
         };
-        quote_spanned!(Span::mixed_site()=> |#value: &#ty| #verdict)
+        let judge = quote_spanned!(Span::mixed_site()=> |#value: &#ty| #verdict);
+        if shape::is_optional_reference(ty) {
+            let name = local("__obs_judge");
+            return quote_spanned!(Span::mixed_site()=> { #[allow(clippy::ref_option_ref)] let #name = #judge; #name });
+        }
+        judge
     }
 
     fn fields(&self, arguments: &Arguments) -> TokenStream {
@@ -368,7 +374,7 @@ impl<'a> Expansion<'a> {
     /// Whether a field names or uses what an argument binds.
     fn is_recorded(&self, name: &Ident) -> bool {
         self.observed.args.fields.iter().any(|field| match &field.value {
-            Value::Named(_) => field.key() == syn::ext::IdentExt::unraw(name).to_string(),
+            Value::Named(_) => name.unraw() == field.key(),
             Value::Expr(_, value) => mentions(value, name),
             Value::Late => false,
         })
@@ -408,9 +414,14 @@ impl<'a> Expansion<'a> {
             {
                 let name = &pat.ident;
                 let mutability = pat.mutability.take();
-                arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* let _ = &#name;));
+                let underscored = name.to_string().starts_with('_').then(|| {
+                    let no_effect = quote_spanned!(mixed=> clippy::no_effect_underscore_binding);
+                    quote_spanned!(mixed=> #[allow(clippy::used_underscore_binding, #no_effect)])
+                });
+                arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* #underscored let _ = &#name;));
                 arguments.rebind.extend(quote_spanned! {mixed=>
-                    #(#cfgs)* #(#lints)* #unused #[allow(clippy::shadow_same)] let #mutability #name = #name;
+                    #(#cfgs)* #(#lints)* #unused #underscored
+                    #[allow(clippy::shadow_same)] let #mutability #name = #name;
                 });
                 continue;
             }

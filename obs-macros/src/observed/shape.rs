@@ -78,6 +78,13 @@ pub(super) fn annotation(mut ty: Type) -> Type {
     ty
 }
 
+/// `Option<&T>`, of which lints do not like to see a reference.
+pub(super) fn is_optional_reference(ty: &Type) -> bool {
+    let Type::Path(ty) = bare(ty) else { return false };
+    let Some(segment) = ty.path.segments.last().filter(|segment| segment.ident == "Option") else { return false };
+    only_type(segment).is_some_and(|ty| matches!(bare(ty), Type::Reference(_)))
+}
+
 /// The type within parentheses and invisible groups.
 fn bare(ty: &Type) -> &Type {
     match ty {
