@@ -336,6 +336,113 @@ mod lints {
     }
 }
 
+/// Functions without `#[observed]`, in the shapes that functions have.
+mod shapes {
+    use std::cell::RefCell;
+    use std::fmt::Display;
+
+    use super::*;
+
+    struct Named(&'static str);
+
+    thread_local! { static DROPPED: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) }; }
+
+    impl Drop for Named {
+        fn drop(&mut self) {
+            DROPPED.with_borrow_mut(|dropped| dropped.push(self.0));
+        }
+    }
+
+    async fn plain(_headers: &HeaderMap, a: Named, _: Named, (b, _c): (Named, Named), mut d: Named) -> usize {
+        let _local = Named("local");
+        drop(b);
+        d.0 = "changed";
+        a.0.len()
+    }
+
+    #[correlated]
+    async fn continued(_headers: &HeaderMap, a: Named, _: Named, (b, _c): (Named, Named), mut d: Named) -> usize {
+        let _local = Named("local");
+        drop(b);
+        d.0 = "changed";
+        a.0.len()
+    }
+
+    #[tokio::test]
+    async fn arguments_drop_when_they_would_without_the_attribute() {
+        let named = || (Named("a"), Named("_"), (Named("b"), Named("c")), Named("d"));
+        let dropped = || DROPPED.with_borrow_mut(std::mem::take);
+        let (headers, (a, under, pair, d)) = (headers(), named());
+        let value = plain(&headers, a, under, pair, d).await;
+        let expected = dropped();
+        let (a, under, pair, d) = named();
+        assert_eq!(continued(&headers, a, under, pair, d).await, value);
+        let mut unbound = expected.clone();
+        // What no name binds stays with the function itself, and drops last.
+        unbound.retain(|name| *name != "_");
+        unbound.push("_");
+        assert_eq!(dropped(), unbound);
+    }
+
+    struct Store<T>(T);
+
+    impl<T: Display + Sync> Store<T> {
+        #[correlated]
+        async fn borrowed<'a>(&'a self, #[carrier] _from: &HeaderMap, key: &'a str) -> Option<&'a T> {
+            inner();
+            (!key.is_empty()).then_some(&self.0)
+        }
+
+        #[correlated]
+        async fn owned(mut self, _headers: HeaderMap, with: impl Into<T>) -> Self {
+            inner();
+            self.0 = with.into();
+            self
+        }
+
+        #[correlated]
+        fn sync<const N: usize>(&mut self, _headers: &HeaderMap) -> [&T; N] {
+            inner();
+            std::array::from_fn(|_| &self.0)
+        }
+    }
+
+    #[correlated]
+    async fn forever(_headers: HeaderMap, _of: std::convert::Infallible) -> ! {
+        std::future::pending().await
+    }
+
+    trait Handles {
+        #[correlated]
+        fn handle(&self, _headers: &HeaderMap) {
+            inner();
+        }
+    }
+
+    impl Handles for () {}
+
+    fn is_send<F: Future + Send>(future: F) -> F {
+        future
+    }
+
+    #[tokio::test]
+    async fn methods_generics_and_traits_continue_their_carriers() {
+        let _never = forever;
+        let from = headers();
+        let seen = capture_async(async {
+            let mut store = Store(String::from("a"));
+            assert!(is_send(store.borrowed(&from, "k")).await.is_some());
+            assert_eq!(store.sync::<2>(&from).len(), 2);
+            ().handle(&from);
+            is_send(store.owned(headers(), "b")).await.0
+        })
+        .await;
+        assert_eq!(seen.value, "b");
+        assert_eq!(seen.spans().len(), 4);
+        seen.spans().iter().for_each(assert_continues);
+    }
+}
+
 struct Service;
 
 #[observed]

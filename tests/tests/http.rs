@@ -207,7 +207,8 @@ async fn a_client_error_is_no_error_of_the_server() {
 async fn a_client_that_goes_before_the_response_leaves_a_cancelled_span_and_a_499() {
     let seen = capture_async(async {
         let mut response = pin!(app().oneshot(request("GET", "/never")));
-        poll_fn(|cx| Poll::Ready(assert!(response.as_mut().poll(cx).is_pending()))).await;
+        let pending = poll_fn(|cx| Poll::Ready(response.as_mut().poll(cx).is_pending())).await;
+        assert!(pending);
     })
     .await;
     assert_eq!(seen.span("GET /never").outcome, Some(Outcome::Cancelled));
