@@ -12,7 +12,6 @@ pub mod engine;
 mod log;
 pub mod metrics;
 pub mod propagation;
-mod ready;
 
 pub mod export;
 #[cfg(feature = "serve")]
@@ -44,7 +43,7 @@ pub use crate::published::{FlushGuard, init_tracer, init_tracing};
 #[cfg(feature = "opentelemetry")]
 pub use crate::published::{extract_trace_context, inject_trace_context};
 #[cfg(feature = "serve")]
-pub use crate::serve::metrics_router;
+pub use crate::serve::{ServeError, Server, metrics_router};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
 pub use crate::telemetry::{Builder, Report, StartError, Telemetry};

@@ -36,7 +36,7 @@ pub trait Exporter: Send + 'static {
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery;
 }
 
-impl<E: Exporter + ?Sized> Exporter for Box<E> {
+impl Exporter for Box<dyn Exporter> {
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
         (**self).export(spans)
     }

@@ -13,10 +13,9 @@ use crate::export::{Exporter, Pipeline};
 use crate::log::Render;
 use crate::log::writer::Writer;
 use crate::metrics::{MetricSet, RegisterError, set};
+use crate::telemetry::serving::Serving;
 use crate::telemetry::sink::Sink;
 use crate::telemetry::{Inner, StartError, Telemetry, hook, otlp};
-
-pub(super) use self::mounts::Mounts;
 
 /// Puts a runtime together.
 #[must_use = "nothing starts until `start` or `build`"]
@@ -26,7 +25,7 @@ pub struct Builder {
     output: Option<Box<dyn Write + Send>>,
     metrics: Vec<fn() -> Result<(), RegisterError>>,
     exporters: Vec<Box<dyn Exporter>>,
-    mounts: Mounts,
+    pub(super) serving: Serving,
 }
 
 impl Builder {
@@ -37,7 +36,7 @@ impl Builder {
             output: None,
             metrics: Vec::new(),
             exporters: Vec::new(),
-            mounts: Mounts::default(),
+            serving: Serving::default(),
         }
     }
 
@@ -73,13 +72,6 @@ impl Builder {
         self
     }
 
-    /// Serves `router` under `path` of the administration server.
-    #[cfg(feature = "serve")]
-    pub fn mount(mut self, path: impl Into<String>, router: axum::Router) -> Self {
-        self.mounts.0.push((path.into(), router));
-        self
-    }
-
     /// Starts the runtime, and makes it the subscriber of this process.
     ///
     /// # Errors
@@ -107,7 +99,7 @@ impl Builder {
     }
 
     fn make(self) -> Result<(Telemetry, Arc<Core>), StartError> {
-        let Builder { service, config, output, metrics, mut exporters, mounts } = self;
+        let Builder { service, config, output, metrics, mut exporters, serving } = self;
         let service = config.service_name.clone().unwrap_or(service);
         let filter = config
             .log_level
@@ -136,8 +128,7 @@ impl Builder {
             dispatch: Dispatch::new(Engine(Arc::clone(&core))),
             writer,
             pipelines,
-            readiness: Arc::default(),
-            mounts,
+            serving,
             stopped: AtomicBool::new(false),
             config,
         };
@@ -149,18 +140,4 @@ impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("service", &self.service).finish_non_exhaustive()
     }
-}
-
-#[cfg(feature = "serve")]
-mod mounts {
-    /// Routers for the administration server, by their paths.
-    #[derive(Default)]
-    pub(in crate::telemetry) struct Mounts(pub(super) Vec<(String, axum::Router)>);
-}
-
-#[cfg(not(feature = "serve"))]
-mod mounts {
-    /// There is no administration server.
-    #[derive(Default)]
-    pub(in crate::telemetry) struct Mounts;
 }

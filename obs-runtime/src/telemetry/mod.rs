@@ -8,6 +8,11 @@ mod otlp;
 #[cfg(not(feature = "otlp"))]
 #[path = "no_otlp.rs"]
 mod otlp;
+#[cfg(feature = "serve")]
+mod serving;
+#[cfg(not(feature = "serve"))]
+#[path = "no_serving.rs"]
+mod serving;
 mod sink;
 
 use std::sync::Arc;
@@ -22,7 +27,7 @@ use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
 use crate::export::Pipeline;
 use crate::log::writer::Writer;
-use crate::ready::Readiness;
+use crate::telemetry::serving::Serving;
 
 /// The runtime: the subscriber, the log writer and the exporters. Dropped, it flushes for at most two seconds.
 ///
@@ -51,8 +56,7 @@ struct Inner {
     dispatch: Dispatch,
     writer: Writer,
     pipelines: Arc<[Pipeline]>,
-    readiness: Arc<Readiness>,
-    mounts: builder::Mounts,
+    serving: Serving,
     stopped: AtomicBool,
 }
 
@@ -94,11 +98,6 @@ impl Telemetry {
         dispatcher::with_default(&self.inner.dispatch, work)
     }
 
-    /// `/readyz` says yes only while `check` does.
-    pub fn ready_when(&self, name: impl Into<String>, check: impl Fn() -> bool + Send + Sync + 'static) {
-        self.inner.readiness.add(name.into(), check);
-    }
-
     /// Waits until the log lines and spans accepted so far are written and sent, at most for `deadline`.
     pub fn flush(&self, deadline: Duration) {
         self.inner.flush(Instant::now() + deadline);
@@ -121,7 +120,7 @@ impl Inner {
 
     fn shutdown(&self, deadline: Instant) -> Report {
         self.stopped.store(true, Relaxed);
-        self.readiness.stop();
+        self.serving.stop();
         let mut report = Report::default();
         for pipeline in self.pipelines.iter() {
             let exported = pipeline.shutdown(deadline);
