@@ -168,7 +168,7 @@ impl<'a> Expansion<'a> {
             return quote!(#(#attrs)* #vis #sig #block);
         }
         // The documentation shows what the user wrote.
-        let body = &self.body;
+        let body = self.body.stream();
         let shown = braces(self.body.span(), quote_spanned!(Span::mixed_site()=> #inner #items #body));
         quote! {
             #[cfg(not(doc))]

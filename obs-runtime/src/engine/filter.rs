@@ -8,14 +8,16 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, ParseError, Targets};
-use tracing_subscriber::layer::{Layer, Layered};
+use tracing_subscriber::layer::Layer;
 
 /// A filter.
 pub(crate) enum Filter {
     /// Levels by target only: the answer for a callsite never changes, and `tracing` keeps it.
     Static(Targets),
     /// With directives on spans and fields: asked each time, and told what spans are entered.
-    Dynamic(Box<Layered<EnvFilter, IdGiver>>),
+    // Behind a `dyn`, as every future that holds a span is asked whether all that it reaches is `Send`: the many types in an
+    // `EnvFilter` would use up the recursion limit of deep chains of futures.
+    Dynamic(Box<dyn Subscriber + Send + Sync>),
 }
 
 impl FromStr for Filter {
