@@ -191,3 +191,42 @@ fn a_facade_says_where_the_runtime_is() {
     let seen = capture(|| facade::create(3));
     assert_eq!(seen.span("create").fields.get("agent_id"), Some(&json!(3)));
 }
+
+#[deny(clippy::pedantic)]
+mod quiet {
+    //! Nothing here gives a lint a reason to speak; the test is that this file is accepted with all warnings denied.
+
+    use obs_runtime::observed;
+
+    #[observed]
+    pub(super) fn ends_in_a_panic(_flag: bool) -> u8 {
+        panic!("as it should")
+    }
+
+    #[observed]
+    pub(super) async fn ends_in_a_panic_async(_flag: bool, _other: u8) -> u8 {
+        panic!("as it should")
+    }
+
+    #[observed]
+    pub(super) fn gives_a_reference(text: &str) -> Option<&str> {
+        text.get(1..)
+    }
+
+    #[observed]
+    pub(super) fn gives_nothing(text: &mut String) {
+        text.push('a');
+    }
+}
+
+#[test]
+fn observed_functions_give_no_lint_a_reason() {
+    let seen = capture(|| {
+        let mut text = String::from("a");
+        quiet::gives_nothing(&mut text);
+        assert_eq!(quiet::gives_a_reference(&text), Some("a"));
+        assert!(std::panic::catch_unwind(|| quiet::ends_in_a_panic(true)).is_err());
+        assert!(std::panic::catch_unwind(|| now(quiet::ends_in_a_panic_async(true, 1))).is_err());
+    });
+    assert_eq!(seen.spans().len(), 4);
+}

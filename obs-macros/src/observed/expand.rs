@@ -299,12 +299,14 @@ impl<'a> Expansion<'a> {
     }
 
     /// The body, its value bound before it is returned. The binding ends the temporaries of its last expression before
-    /// the arguments, as in a function, in every edition.
+    /// the arguments, as in a function, in every edition. The `match` keeps lints from taking the body for a block within
+    /// a statement: there they do not like it to end in a `panic!`.
     fn returned(&self, body: &Group, annotation: &Type) -> TokenStream {
         let value = &self.value;
+        let body = quote_spanned!(Span::mixed_site()=> match () { () => #body });
         if self.never {
-            // A `let` cannot say `!`, and a bare block would warn of its braces.
-            return quote_spanned!(Span::mixed_site()=> match () { () => #body });
+            // A `let` cannot say `!`.
+            return body;
         }
         quote_spanned! {Span::mixed_site()=>
             let #value: #annotation = #body;
