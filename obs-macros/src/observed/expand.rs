@@ -5,12 +5,11 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::visit_mut::VisitMut;
-use syn::{Attribute, FnArg, Pat, ReturnType, Signature, Type};
+use syn::{ReturnType, Type};
 
-use super::func::{bound, is_cfg, mentions, recorded};
+use super::arguments::{Arguments, arguments};
+use super::func::recorded;
 use super::shape::{self, Shape};
 use super::{CLOSING_FIELDS, ErrorEvent, Field, Form, Func, Observed, Value};
 use crate::krate;
@@ -107,20 +106,6 @@ struct Expansion<'a> {
     value: Ident,
 }
 
-/// The arguments on their way into the body.
-struct Arguments {
-    /// The signature, every pattern in it replaced by a name.
-    sig: Signature,
-    /// Whether any was.
-    renamed: bool,
-    /// Mentions each argument, in order and whole, so that an `async move` block takes them so.
-    mention: TokenStream,
-    /// Binds each argument again, whole first, then by its pattern.
-    rebind: TokenStream,
-    /// Makes the names within patterns known to the fields, as references.
-    open_patterns: TokenStream,
-}
-
 impl<'a> Expansion<'a> {
     fn new(observed: &'a Observed, body: &Group) -> Self {
         let func = &observed.func;
@@ -147,7 +132,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn finish(&self) -> TokenStream {
-        let mut arguments = self.arguments();
+        let mut arguments = arguments(self.func, &self.observed.args.fields);
         let items = self.items();
         let inner = &self.inner;
         let work = self.work(&arguments);
@@ -372,79 +357,6 @@ impl<'a> Expansion<'a> {
         let visit = visit(&self.rt, form, &given, &Literal::usize_unsuffixed(index), at);
         quote_spanned!(at=> #(#cfgs)* match &(#value) { #given => #visit, };)
     }
-
-    /// Whether a field names or uses what an argument binds.
-    fn is_recorded(&self, name: &Ident) -> bool {
-        self.observed.args.fields.iter().any(|field| match &field.value {
-            Value::Named(_) => name.unraw() == field.key(),
-            Value::Expr(_, value) => mentions(value, name),
-            Value::Late => false,
-        })
-    }
-
-    fn arguments(&self) -> Arguments {
-        let mixed = Span::mixed_site();
-        let mut arguments = Arguments {
-            sig: self.func.sig.clone(),
-            renamed: false,
-            mention: TokenStream::new(),
-            rebind: TokenStream::new(),
-            open_patterns: TokenStream::new(),
-        };
-        let mut sig = self.func.sig.clone();
-        for (index, argument) in sig.inputs.iter_mut().enumerate() {
-            let argument = match argument {
-                FnArg::Typed(argument) => argument,
-                FnArg::Receiver(receiver) => {
-                    // `self` cannot be bound again: taken whole, it is dropped last, as it should be.
-                    let this = Ident::new("self", receiver.self_token.span);
-                    let mention = quote_spanned!(mixed=> let _ = &#this;);
-                    arguments.mention.extend(mention.clone());
-                    arguments.rebind.extend(mention);
-                    continue;
-                }
-            };
-            let cfgs: Vec<Attribute> = argument.attrs.iter().filter(|attr| is_cfg(attr)).cloned().collect();
-            let lints: Vec<Attribute> = argument.attrs.iter().filter(|attr| is_lint(attr)).cloned().collect();
-            // An `expect` must stand where the warning is: at the binding that the body sees.
-            argument.attrs.retain(|attr| !is_lint(attr));
-            let recorded = bound(&argument.pat).into_iter().any(|name| self.is_recorded(name));
-            let unused = recorded.then(|| quote_spanned!(mixed=> #[allow(unused_variables)]));
-            if let Pat::Ident(pat) = &mut *argument.pat
-                && pat.by_ref.is_none()
-                && pat.subpat.is_none()
-            {
-                let name = &pat.ident;
-                let mutability = pat.mutability.take();
-                let underscored = name.to_string().starts_with('_').then(|| {
-                    let no_effect = quote_spanned!(mixed=> clippy::no_effect_underscore_binding);
-                    quote_spanned!(mixed=> #[allow(clippy::used_underscore_binding, #no_effect)])
-                });
-                arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* #underscored let _ = &#name;));
-                arguments.rebind.extend(quote_spanned! {mixed=>
-                    #(#cfgs)* #(#lints)* #unused #underscored
-                    #[allow(clippy::shadow_same)] let #mutability #name = #name;
-                });
-                continue;
-            }
-            arguments.renamed = true;
-            let name = local(&format!("__obs_arg{index}"));
-            let written = std::mem::replace(&mut *argument.pat, syn::parse_quote!(#name));
-            arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* let _ = &#name;));
-            arguments.rebind.extend(quote_spanned! {mixed=>
-                #(#cfgs)* #[allow(clippy::shadow_same)] let #name = #name;
-                #(#cfgs)* #(#lints)* #unused let #written = #name;
-            });
-            if recorded {
-                let borrowed = by_reference(written);
-                arguments.open_patterns.extend(quote_spanned! {mixed=>
-                    #(#cfgs)* #[allow(unused_variables)] let #borrowed = &#name;
-                });
-            }
-        }
-        arguments.sig = sig;
-        arguments
-    }
 }
 
 /// Gives the value that the local `value` refers to, to `__obs_visit` at `index`. All tokens are at `at`, so that a value
@@ -468,7 +380,7 @@ fn moved(path: &TokenStream, at: Span) -> TokenStream {
     path.clone().into_iter().map(moved).collect()
 }
 
-fn local(name: &str) -> Ident {
+pub(super) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
@@ -476,28 +388,4 @@ fn local(name: &str) -> Ident {
 fn constant(method: &str, rt: &TokenStream, ty: &str, name: &str) -> TokenStream {
     let (method, ty, name) = (local(method), local(ty), local(name));
     quote_spanned!(Span::mixed_site()=> .#method(#rt::#ty::#name))
-}
-
-fn is_lint(attr: &Attribute) -> bool {
-    ["allow", "warn", "deny", "forbid", "expect"].iter().any(|name| attr.path().is_ident(name))
-}
-
-/// A pattern that binds the same names when it is matched against a reference.
-fn by_reference(mut pat: Pat) -> Pat {
-    struct Plain;
-    impl VisitMut for Plain {
-        fn visit_pat_mut(&mut self, pat: &mut Pat) {
-            while let Pat::Reference(reference) = pat {
-                *pat = (*reference.pat).clone();
-            }
-            syn::visit_mut::visit_pat_mut(self, pat);
-        }
-        fn visit_pat_ident_mut(&mut self, pat: &mut syn::PatIdent) {
-            pat.by_ref = None;
-            pat.mutability = None;
-            syn::visit_mut::visit_pat_ident_mut(self, pat);
-        }
-    }
-    Plain.visit_pat_mut(&mut pat);
-    pat
 }

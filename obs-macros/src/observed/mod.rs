@@ -1,5 +1,6 @@
 //! `#[observed]`: the span, the metrics and the error event of a function.
 
+mod arguments;
 mod block;
 mod check;
 mod expand;
