@@ -11,7 +11,6 @@ use crate::loss::{Reason, Signal, lost};
 static JOINED: Mutex<Vec<Registry>> = Mutex::new(Vec::new());
 
 /// Takes what is in `registry` into the text of the process.
-#[allow(dead_code, reason = "the builder of `Telemetry` is its caller")]
 pub(crate) fn join(registry: Registry) {
     JOINED.lock().unwrap_or_else(PoisonError::into_inner).push(registry);
 }

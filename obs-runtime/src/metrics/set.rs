@@ -143,7 +143,6 @@ impl<T: MetricSet> Global<T> {
 /// # Errors
 ///
 /// If one of its names is taken.
-#[allow(dead_code, reason = "the builder of `Telemetry` is its caller")]
 pub(crate) fn register<T: MetricSet>() -> Result<(), RegisterError> {
     T::slot().make(false).1.clone()
 }
