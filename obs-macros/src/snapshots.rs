@@ -66,6 +66,35 @@ fn attribute(name: &str, expand: Attribute) {
     }
 }
 
+/// Expands the derive on each file of `testdata/<name>`.
+fn derive(name: &str, expand: fn(TokenStream) -> syn::Result<TokenStream>) {
+    for path in inputs(name) {
+        let text = std::fs::read_to_string(&path).expect("the snapshot's input");
+        let expanded = expand(text.parse().expect("tokens")).expect("an expansion");
+        compare(&path, &expanded.to_string());
+    }
+}
+
+#[test]
+fn metric_set() {
+    derive("metric_set", crate::metric_set::expand);
+}
+
+#[test]
+fn label_set() {
+    derive("label_set", crate::label_set::expand);
+}
+
+#[test]
+fn label_value() {
+    derive("label_value", crate::label_value::expand);
+}
+
+#[test]
+fn state_machine() {
+    derive("state_machine", crate::state_machine::expand);
+}
+
 #[test]
 fn observed() {
     attribute("observed", crate::observed::expand);

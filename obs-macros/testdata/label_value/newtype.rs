@@ -1,0 +1,2 @@
+#[label(max = 10_000)]
+struct UserId(Arc<str>);
