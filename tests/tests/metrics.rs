@@ -406,6 +406,37 @@ fn the_global_instance_is_in_the_text_of_the_process_from_its_first_use() {
     assert!(text.contains("\nglobal_things_total 1\n"), "{text}");
 }
 
+/// Comes first.
+#[derive(MetricSet)]
+pub struct First {
+    /// The first of this name.
+    pub claimed_total: Counter,
+}
+
+/// Comes second.
+#[derive(MetricSet)]
+pub struct Second {
+    /// The second of this name.
+    pub claimed_total: Counter,
+}
+
+#[test]
+fn a_global_set_whose_name_is_taken_is_told_once_and_left_out() {
+    let seen = obs_runtime::testing::capture(|| {
+        First::global();
+        Second::global();
+        Second::global().claimed_total.inc();
+    });
+    let [line] = seen.logs() else { panic!("{:?}", seen.logs()) };
+    let place = |set: &[obs_runtime::Descriptor]| format!("{}:{}", set[0].file, set[0].line);
+    let (first, second) = (place(First::DESCRIPTORS), place(Second::DESCRIPTORS));
+    assert_eq!(line["level"], "error");
+    assert_eq!(line["message"], format!("metric `claimed_total` is registered twice: at {first} and at {second}"));
+    let text = obs_runtime::metrics::encode();
+    assert!(text.contains("# HELP claimed_total The first of this name.\n"), "{text}");
+    assert!(!text.contains("The second of this name."), "{text}");
+}
+
 #[test]
 fn foreign_collectors_are_in_the_text_and_cannot_write_our_names_twice() {
     let ours = prometheus::IntCounter::new("obs_dropped_total", "Not theirs.").unwrap();
