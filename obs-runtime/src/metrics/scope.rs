@@ -193,7 +193,7 @@ mod tests {
         inside.add(5.0);
         assert_eq!(scope.value("scoped_colours", &[]), Some(1.0));
         let registry = crate::Registry::new();
-        registry.register(&things).unwrap();
+        registry.register(&things).expect("a free name");
         assert!(registry.encode().contains("scoped_colours{colour=\"dark\"} 5\n"), "{}", registry.encode());
     }
 
@@ -211,7 +211,7 @@ mod tests {
                 things.scoped_things_total.inc();
             })
             .join()
-            .unwrap();
+            .expect("the thread ends");
         }
         things.scoped_things_total.add(7);
         assert_eq!((count(&outer), count(&inner)), (Some(7.0), Some(2.0)));
