@@ -114,7 +114,8 @@ impl Call {
 
     /// The service, or the body of its response, has failed.
     pub(crate) fn fail(mut self, error: String) {
-        self.operation.fail(error, "body");
+        // What the conventions say where there is no better name for the kind of error.
+        self.operation.fail(error, "_OTHER");
     }
 
     /// The last byte was handed over.

@@ -16,6 +16,9 @@
 //! - `http_requests_total{method,path,status}` and `http_request_duration_seconds{method,path}` ([`HttpMetrics`]), where `path` is the template of the
 //!   route, or `_unmatched`.
 //!
+//! The log lines of a request bear its method, route and request id. The other fields of the conventions (`url.path`, `client.address`,
+//! `user_agent.original`, …) are the span's alone; of a query only its keys are kept.
+//!
 //! A request is done when the last byte of its response is handed over. A client that goes away earlier leaves the outcome `cancelled`; such a
 //! request counts with the status that was sent, or, before any was, with 499 as nginx says it. 5xx is the outcome `error`, told by a log line of
 //! its own only where no observed function below has told the cause. A handler that panics unwinds through the layer: the outcome is `panicked`,

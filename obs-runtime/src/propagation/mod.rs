@@ -216,3 +216,27 @@ fn trim_ows(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| !white(byte)).map_or(start, |last| last + 1);
     &text[start..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn malformed() -> u64 {
+        loss::all()
+            .filter(|(signal, reason, _)| (*signal, *reason) == (Signal::Context, Reason::Malformed))
+            .map(|it| it.2)
+            .sum()
+    }
+
+    #[test]
+    fn each_refused_part_is_counted() {
+        let pairs =
+            [("traceparent", "00-0-0-0"), ("baggage", "no pair"), ("x-request-id", "a b"), ("x-session-id", "s")];
+        let carrier: Vec<_> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let before = malformed();
+        let correlation = extract(&carrier);
+        // Other tests count too.
+        assert!(malformed() >= before + 3);
+        assert_eq!(correlation.session_id.expect("sound").as_str(), "s");
+    }
+}
