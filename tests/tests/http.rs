@@ -296,6 +296,43 @@ async fn with_nobody_listening_requests_are_answered_and_bear_an_id() {
     assert_eq!((status, headers["x-request-id"].as_bytes()), (StatusCode::CREATED, &body[..]));
 }
 
+/// Over a real connection. One thread: when the handler's end is known here, the whole request has ended.
+#[tokio::test]
+async fn a_connection_that_is_closed_ends_its_request() {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::sync::mpsc;
+
+    let (began, mut has_begun) = mpsc::unbounded_channel();
+    let (ended, mut has_ended) = mpsc::unbounded_channel();
+    let handler = move || async move {
+        struct End(mpsc::UnboundedSender<()>);
+        impl Drop for End {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let _end = End(ended);
+        let _ = began.send(());
+        std::future::pending::<()>().await;
+    };
+    let app = Router::new().route("/abandoned/{id}", get(handler)).layer(obs_http::layer());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let mut client = tokio::net::TcpStream::connect(address).await.expect("it listens");
+    client.write_all(b"GET /abandoned/1 HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+    has_begun.recv().await.expect("it began");
+    drop(client);
+    has_ended.recv().await.expect("it ended");
+
+    let registry = obs_runtime::Registry::new();
+    registry.register(<obs_http::HttpMetrics as obs_runtime::MetricSet>::global()).expect("registered");
+    let text = registry.encode();
+    let sample = r#"http_requests_total{method="GET",path="/abandoned/{id}",status="499"} 1"#;
+    assert!(text.lines().any(|line| line == sample), "{text}");
+}
+
 mod published {
     use axum::middleware;
     use obs_runtime::request_id_middleware;
