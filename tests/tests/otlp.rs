@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use obs_runtime::config::{Headers, ObservabilityConfig};
 use obs_runtime::engine::{Fields, FinishedSpan, SpanKind};
-use obs_runtime::export::Pipeline;
 use obs_runtime::export::otlp::{OtlpError, OtlpExporter};
-use obs_runtime::{Level, Outcome, SpanId, TraceId};
+use obs_runtime::export::{Delivery, Exporter, Pipeline};
+use obs_runtime::{Level, Outcome, SpanId, Telemetry, TraceId, info, info_span, observed};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -80,6 +80,28 @@ impl Collector {
             .flat_map(|scope| &scope.spans)
             .map(|span| span.span_id.clone())
             .collect()
+    }
+}
+
+/// Log lines that can be looked at.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn parsed(&self) -> Vec<serde_json::Value> {
+        let text = String::from_utf8(self.0.lock().expect("no panic").clone()).expect("lines are Unicode");
+        text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
     }
 }
 
@@ -248,4 +270,99 @@ fn without_an_endpoint_there_is_no_exporter_and_a_bad_one_says_so() {
         ..Default::default()
     };
     assert!(matches!(OtlpExporter::new(&config, "control"), Err(OtlpError::Header { name }) if name == "a b"));
+}
+
+#[observed(user_id, attempts = attempts)]
+fn place(user_id: &str, attempts: u64) -> Result<(), String> {
+    info!("placing");
+    choose()
+}
+
+#[observed]
+fn choose() -> Result<(), String> {
+    Err("no node has room".to_owned())
+}
+
+#[test]
+fn what_arrives_agrees_with_the_log_lines() {
+    let collector = Collector::start(taken);
+    let lines = Lines::default();
+    let telemetry = Telemetry::builder("scheduler")
+        .config(collector.config())
+        .log_writer(lines.clone())
+        .build()
+        .expect("nothing is wrong");
+    telemetry.in_scope(|| place("u1", 3).expect_err("it fails on purpose"));
+    let report = telemetry.shutdown(LONG);
+    assert_eq!((report.spans_sent, report.spans_lost), (2, 0));
+
+    let seen = collector.seen.lock().expect("no panic");
+    let spans: Vec<_> = (seen.iter())
+        .flat_map(|(_, request)| &request.resource_spans)
+        .flat_map(|resource| &resource.scope_spans)
+        .flat_map(|scope| &scope.spans)
+        .collect();
+    let span = |name: &str| *spans.iter().find(|span| span.name == name).expect("it arrived");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(span("choose").parent_span_id, span("place").span_id);
+    assert_eq!(span("choose").trace_id, span("place").trace_id);
+    assert_eq!(span("place").parent_span_id, [0; 0]);
+    for name in ["place", "choose"] {
+        let status = span(name).status.as_ref().expect("it failed");
+        assert_eq!((status.code, status.message.as_str()), (2, "no node has room"));
+    }
+    let attributes = format!("{:?}", span("place").attributes);
+    for part in ["user_id", "StringValue(\"u1\")", "attempts", "IntValue(3)", "outcome", "error.type"] {
+        assert!(attributes.contains(part), "{part} in {attributes}");
+    }
+
+    let lines = lines.parsed();
+    let line = |message: &str| lines.iter().find(|line| line["message"] == message).expect("it was logged");
+    assert_eq!(line("placing")["span_id"], hex(&span("place").span_id));
+    assert_eq!(line("placing")["trace_id"], hex(&span("place").trace_id));
+    let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "error").collect();
+    assert_eq!(errors.len(), 1, "once, where it began");
+    assert_eq!(errors[0]["span_id"], hex(&span("choose").span_id));
+}
+
+#[test]
+fn what_is_not_sampled_is_not_sent_and_not_lost() {
+    let collector = Collector::start(taken);
+    let lines = Lines::default();
+    let telemetry = Telemetry::builder("scheduler")
+        .config(ObservabilityConfig { trace_sample_rate: 0.0, ..collector.config() })
+        .log_writer(lines.clone())
+        .build()
+        .expect("nothing is wrong");
+    telemetry.in_scope(|| info_span!("work").in_scope(|| info!("here")));
+    let report = telemetry.shutdown(LONG);
+    assert_eq!((report.spans_sent, report.spans_lost), (0, 0));
+    assert!(lines.parsed()[0]["trace_id"].is_string(), "the line has its ids all the same");
+}
+
+#[test]
+fn an_exporter_does_not_speak_through_the_pipeline_it_serves() {
+    struct Loud;
+
+    impl Exporter for Loud {
+        fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+            info_span!("exporting").in_scope(|| info!("loud"));
+            Delivery::all(&spans)
+        }
+    }
+
+    let lines = Lines::default();
+    let telemetry = Telemetry::builder("scheduler")
+        .config(ObservabilityConfig { log_level: "trace".to_owned(), ..ObservabilityConfig::default() })
+        .log_writer(lines.clone())
+        .exporter(Loud)
+        .start()
+        .expect("nothing else in this program is global");
+    info_span!("work").in_scope(|| info!("quiet"));
+    telemetry.flush(LONG);
+    let report = telemetry.shutdown(LONG);
+    let messages: Vec<_> = lines.parsed().into_iter().map(|line| line["message"].clone()).collect();
+    assert!(messages.iter().any(|message| message == "quiet"));
+    assert!(!messages.iter().any(|message| message == "loud"));
+    assert!(report.spans_sent >= 1);
 }
