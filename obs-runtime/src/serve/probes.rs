@@ -57,7 +57,6 @@ impl Readiness {
 }
 
 /// `GET /metrics` for a router of one's own: the metrics of the process, in the text format 0.0.4.
-#[must_use]
 pub fn metrics_router() -> Router {
     scraped(Arc::new(metrics::encode))
 }
