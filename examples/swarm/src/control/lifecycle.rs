@@ -1,0 +1,110 @@
+//! What can happen to an agent.
+
+use obs_runtime::info;
+
+use super::error::ControlError;
+use super::registry::Registry;
+use super::scheduler_client::SchedulerClient;
+use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, PodRequest, UserId};
+
+/// Control's service functions.
+pub(super) struct Control {
+    registry: Registry,
+    scheduler: SchedulerClient,
+}
+
+impl Control {
+    pub(super) fn new(registry: Registry, scheduler: SchedulerClient) -> Self {
+        Control { registry, scheduler }
+    }
+
+    pub(super) async fn create_agent(&self, user_id: UserId, spec: AgentSpec) -> Result<AgentRecord, ControlError> {
+        let agent_id = AgentId::generate();
+        info!(region = spec.region, memory_mib = spec.memory_mib, "Creating agent");
+        let record = AgentRecord { agent_id, user_id, spec, status: AgentStatus::Provisioning };
+        let attempt = Attempt::begin(&self.registry, &record.agent_id);
+        self.registry.insert(record.clone()).await?;
+        let pod = self.scheduler.schedule_agent(&record.user_id, &record.agent_id, &request(&record)).await?;
+        let record = self.registry.transition(&record.agent_id, AgentStatus::Running).await?;
+        attempt.succeeded();
+        info!(status = "running", node = pod.node, "Agent created");
+        Ok(record)
+    }
+
+    pub(super) async fn list_agents(&self, user_id: UserId) -> Result<Vec<AgentRecord>, ControlError> {
+        self.registry.owned_by(user_id).await
+    }
+
+    pub(super) async fn hibernate_agent(
+        &self,
+        user_id: UserId,
+        agent_id: AgentId,
+    ) -> Result<AgentRecord, ControlError> {
+        self.registry.owned(&user_id, &agent_id)?;
+        let record = self.registry.transition(&agent_id, AgentStatus::Hibernating).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id).await?;
+        info!(status = "hibernating", "Agent hibernates");
+        Ok(record)
+    }
+
+    pub(super) async fn resume_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
+        let record = self.registry.owned(&user_id, &agent_id)?;
+        if record.status != AgentStatus::Hibernating {
+            return Err(ControlError::IllegalTransition { from: record.status, to: AgentStatus::Running });
+        }
+        let attempt = Attempt::begin(&self.registry, &agent_id);
+        let pod = self.scheduler.schedule_agent(&user_id, &agent_id, &request(&record)).await?;
+        let record = self.registry.transition(&agent_id, AgentStatus::Running).await?;
+        attempt.succeeded();
+        info!(status = "running", node = pod.node, "Agent resumed");
+        Ok(record)
+    }
+
+    pub(super) async fn stop_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
+        self.registry.owned(&user_id, &agent_id)?;
+        let record = self.registry.transition(&agent_id, AgentStatus::Stopped).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id).await?;
+        info!(status = "stopped", "Agent stopped");
+        Ok(record)
+    }
+
+    pub(super) async fn delete_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
+        let record = self.registry.owned(&user_id, &agent_id)?;
+        if !matches!(record.status, AgentStatus::Stopped | AgentStatus::Failed) {
+            return Err(ControlError::StillInUse(record.status));
+        }
+        self.registry.remove(record.clone()).await?;
+        info!("Agent deleted");
+        Ok(record)
+    }
+}
+
+fn request(record: &AgentRecord) -> PodRequest {
+    PodRequest { agent_id: record.agent_id.clone(), user_id: record.user_id.clone(), spec: record.spec.clone() }
+}
+
+/// An agent on its way to `running`. If it does not get there, because of an error or because the client went away
+/// and the request was dropped, the agent has failed.
+struct Attempt<'a> {
+    registry: &'a Registry,
+    agent_id: AgentId,
+    succeeded: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(registry: &'a Registry, agent_id: &AgentId) -> Self {
+        Attempt { registry, agent_id: agent_id.clone(), succeeded: false }
+    }
+
+    fn succeeded(mut self) {
+        self.succeeded = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.succeeded {
+            self.registry.fail_in_background(&self.agent_id);
+        }
+    }
+}

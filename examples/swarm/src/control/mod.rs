@@ -1,0 +1,78 @@
+//! Agents, who owns them, and what state they are in.
+
+mod error;
+mod lifecycle;
+mod registry;
+mod scheduler_client;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::{self, State};
+use axum::routing::{delete, post};
+use axum::{Json, Router};
+use http::StatusCode;
+
+use self::error::ControlError;
+use self::lifecycle::Control;
+use self::registry::Registry;
+use self::scheduler_client::SchedulerClient;
+use crate::caller::Caller;
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change};
+use crate::service::{Failure, Service};
+use crate::store::Store;
+
+/// `swarm control`.
+pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, scheduler: &str) -> Result<(), Failure> {
+    let service = Service::start("swarm-control", supervised)?;
+    let registry = Registry::restore(Store::open(database)?)?;
+    let control = Control::new(registry, SchedulerClient::new(scheduler));
+    let served = service.serve(listen, router(control)).await;
+    service.end();
+    served
+}
+
+fn router(control: Control) -> Router {
+    Router::new()
+        .route("/agents", post(create).get(list))
+        .route("/agents/{agent_id}", delete(remove))
+        .route("/agents/{agent_id}/{change}", post(change))
+        .with_state(Arc::new(control))
+}
+
+async fn create(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    Json(spec): Json<AgentSpec>,
+) -> Result<(StatusCode, Json<AgentRecord>), ControlError> {
+    Ok((StatusCode::CREATED, Json(control.create_agent(user_id, spec).await?)))
+}
+
+async fn list(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+) -> Result<Json<Vec<AgentRecord>>, ControlError> {
+    Ok(Json(control.list_agents(user_id).await?))
+}
+
+async fn change(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    extract::Path((agent_id, change)): extract::Path<(AgentId, Change)>,
+) -> Result<Json<AgentRecord>, ControlError> {
+    let agent = match change {
+        Change::Hibernate => control.hibernate_agent(user_id, agent_id).await,
+        Change::Resume => control.resume_agent(user_id, agent_id).await,
+        Change::Stop => control.stop_agent(user_id, agent_id).await,
+    };
+    agent.map(Json)
+}
+
+async fn remove(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    extract::Path(agent_id): extract::Path<AgentId>,
+) -> Result<Json<AgentRecord>, ControlError> {
+    Ok(Json(control.delete_agent(user_id, agent_id).await?))
+}

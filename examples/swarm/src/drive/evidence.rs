@@ -1,0 +1,135 @@
+//! What telemetry knows of a workload, and what it should know but does not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::platform::{LogLine, Platform, Scrape};
+use super::workload::{Sent, Workload};
+use crate::collect::span::Span;
+use crate::collect::tree;
+use crate::service::BoxError;
+
+/// How often to look again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The services that one creation of an agent goes through.
+const SERVICES: [&str; 4] = ["swarm-gateway", "swarm-control", "swarm-scheduler", "swarm-agent"];
+/// The least that must be known of it.
+const LEAST_SPANS: usize = 6;
+const LEAST_LINES: usize = 8;
+
+/// The metrics that are shown: whose, which, and with which labels.
+const METRICS: [(&str, &str, &[(&str, &str)]); 7] = [
+    ("swarm-gateway", "http_requests_total", &[("method", "POST"), ("path", "/v1/agents"), ("status", "201")]),
+    ("swarm-gateway", "user_api_requests_total", &[("user_id", "ana"), ("outcome", "ok")]),
+    ("swarm-control", "agents_total", &[("status", "running")]),
+    ("swarm-control", "agent_state_transitions_total", &[("from", "provisioning"), ("to", "running")]),
+    ("swarm-control", "user_agents_count", &[("user_id", "ana")]),
+    ("swarm-scheduler", "operation_duration_seconds_count", &[("operation", "choose_node"), ("outcome", "error")]),
+    ("swarm-agent", "agent_model_tokens_total", &[("direction", "output")]),
+];
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The spans of the request that created an agent.
+    pub spans: Vec<Span>,
+    /// Its log lines, by time.
+    pub lines: Vec<LogLine>,
+    /// The error lines of the request that failed.
+    pub errors: Vec<LogLine>,
+    /// The metrics.
+    pub metrics: Vec<Metric>,
+    /// What should be there and is not.
+    pub missing: Vec<String>,
+}
+
+/// A metric with its value, summed over the processes of the service.
+#[derive(Clone, Debug)]
+pub struct Metric {
+    pub service: &'static str,
+    pub name: &'static str,
+    pub labels: &'static [(&'static str, &'static str)],
+    pub value: f64,
+}
+
+impl Evidence {
+    /// Looks until everything is there, or until the time is over.
+    pub async fn gather(platform: &Platform, workload: &Workload, within: Duration) -> Result<Self, BoxError> {
+        let until = Instant::now() + within;
+        loop {
+            let evidence = Evidence::look(platform, workload).await?;
+            if evidence.missing.is_empty() || Instant::now() >= until {
+                return Ok(evidence);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn look(platform: &Platform, workload: &Workload) -> Result<Self, BoxError> {
+        let (lines, spans, scrapes) = (platform.log_lines()?, platform.spans().await?, platform.scrapes().await?);
+        let mut evidence = Evidence::default();
+        if let Some(trace_id) = evidence.trace_of(&lines, &workload.created) {
+            evidence.spans = spans.into_iter().filter(|span| span.trace_id == trace_id).collect();
+            evidence.lines = of_trace(&lines, &trace_id).cloned().collect();
+            evidence.judge_request();
+        }
+        if let Some(trace_id) = evidence.trace_of(&lines, &workload.failed) {
+            let errors = of_trace(&lines, &trace_id).filter(|line| line.text("level") == Some("error"));
+            evidence.errors = errors.cloned().collect();
+            evidence.expect(evidence.errors.len() == 1, || {
+                "one error line of the request that failed, where it began".to_owned()
+            });
+        }
+        if let Some(trace_id) = evidence.trace_of(&lines, &workload.abandoned) {
+            let told = of_trace(&lines, &trace_id).count() > 0;
+            evidence.expect(told, || "a log line of the request whose client went away".to_owned());
+        }
+        evidence.read_metrics(&scrapes);
+        Ok(evidence)
+    }
+
+    /// The trace of a request, as its log lines at the gateway know it.
+    fn trace_of(&mut self, lines: &[LogLine], sent: &Sent) -> Option<String> {
+        let found = lines.iter().find(|line| {
+            line.file == "gateway"
+                && line.text("request_id") == Some(&sent.request_id)
+                && line.text("trace_id").is_some()
+        });
+        let trace_id = found.and_then(|line| line.text("trace_id")).map(str::to_owned);
+        self.expect(trace_id.is_some(), || {
+            format!("a log line of the gateway with a trace id for {} {}", sent.method, sent.path)
+        });
+        trace_id
+    }
+
+    fn judge_request(&mut self) {
+        let services: BTreeSet<_> = self.spans.iter().map(|span| span.service.as_str()).collect();
+        let absent: Vec<_> = SERVICES.into_iter().filter(|service| !services.contains(service)).collect();
+        let (spans, roots, lines) = (self.spans.len(), tree::roots(&self.spans).len(), self.lines.len());
+        self.expect(absent.is_empty(), || format!("spans of {}", absent.join(", ")));
+        self.expect(spans >= LEAST_SPANS, || format!("{LEAST_SPANS} spans of the request, not {spans}"));
+        self.expect(roots == 1, || format!("one root of its trace, not {roots}"));
+        self.expect(lines >= LEAST_LINES, || format!("{LEAST_LINES} log lines of the request, not {lines}"));
+    }
+
+    fn read_metrics(&mut self, scrapes: &[Scrape]) {
+        for (service, name, labels) in METRICS {
+            let of_service = scrapes.iter().filter(|scrape| scrape.service == service);
+            let value = of_service.filter_map(|scrape| scrape.samples.sum(name, labels)).reduce(|a, b| a + b);
+            self.metrics.extend(value.map(|value| Metric { service, name, labels, value }));
+            self.expect(value.is_some_and(|value| value > 0.0), || format!("metric `{name}` {labels:?} of {service}"));
+        }
+    }
+
+    fn expect(&mut self, there: bool, what: impl FnOnce() -> String) {
+        if !there {
+            self.missing.push(what());
+        }
+    }
+}
+
+fn of_trace<'a>(lines: &'a [LogLine], trace_id: &'a str) -> impl Iterator<Item = &'a LogLine> {
+    lines.iter().filter(move |line| line.text("trace_id") == Some(trace_id))
+}

@@ -1,0 +1,125 @@
+//! What a person reads at the end, and what a program reads instead.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::evidence::Evidence;
+use super::platform::{LogLine, Platform};
+use super::terminal::Palette;
+use super::workload::{Sent, Workload};
+use crate::collect::tree;
+
+/// What every line has and a reader in a hurry does not need.
+const LEFT_OUT: [&str; 8] = ["timestamp", "level", "target", "message", "trace_id", "span_id", "file", "line"];
+
+/// Spans, log lines and samples, each as it is, one JSON object a line.
+pub(super) fn raw(evidence: &Evidence) {
+    for span in &evidence.spans {
+        println!("{}", json!({ "span": span }));
+    }
+    for line in evidence.lines.iter().chain(&evidence.errors) {
+        println!("{}", line.raw);
+    }
+    for metric in &evidence.metrics {
+        let labels: serde_json::Map<_, _> =
+            metric.labels.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
+        let (service, name, value) = (metric.service, metric.name, metric.value);
+        println!("{}", json!({ "metric": name, "service": service, "labels": labels, "value": value }));
+    }
+}
+
+/// The story of the run.
+pub(super) fn readable(workload: &Workload, evidence: &Evidence) {
+    let palette = Palette::detect();
+    let answered = |range: std::ops::Range<u16>| {
+        workload.sent.iter().filter(|sent| sent.status.is_some_and(|status| range.contains(&status))).count()
+    };
+    println!(
+        "Three users sent {} requests: {} were done, {} refused, {} failed, 1 client went away.",
+        workload.sent.len(),
+        answered(200..300),
+        answered(400..500),
+        answered(500..600),
+    );
+    request(palette, &workload.created, evidence);
+    failure(palette, &workload.failed, evidence);
+    metrics(palette, evidence);
+}
+
+fn request(palette: Palette, sent: &Sent, evidence: &Evidence) {
+    let services: BTreeSet<_> = evidence.spans.iter().map(|span| span.service.as_str()).collect();
+    heading(palette, &format!("{} {} by {}", sent.method, sent.path, sent.user_id));
+    println!("request {}", sent.request_id);
+    if let Some(span) = evidence.spans.first() {
+        println!("trace   {}: {} spans of {} services\n", span.trace_id, evidence.spans.len(), services.len());
+    }
+    print!("{}", tree::render(&evidence.spans));
+    heading(palette, &format!("its {} log lines", evidence.lines.len()));
+    for line in &evidence.lines {
+        println!("{}", log_line(palette, line));
+    }
+}
+
+fn failure(palette: Palette, sent: &Sent, evidence: &Evidence) {
+    let status = sent.status.unwrap_or_default();
+    heading(palette, &format!("{} {} by {} was answered {status}: why?", sent.method, sent.path, sent.user_id));
+    for line in &evidence.errors {
+        println!("{}", log_line(palette, line));
+        let (file, line_number) = (line.text("file").unwrap_or("?"), line.fields.get("line").unwrap_or(&Value::Null));
+        let (target, trace_id) = (line.text("target").unwrap_or("?"), line.text("trace_id").unwrap_or("?"));
+        println!("{}", palette.dim(format_args!("in {target}, {file}:{line_number}, trace {trace_id}")));
+    }
+}
+
+fn metrics(palette: Palette, evidence: &Evidence) {
+    heading(palette, "metrics");
+    for metric in &evidence.metrics {
+        let labels: Vec<_> = metric.labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+        let series = format!("{}{{{}}}", metric.name, labels.join(","));
+        println!("{} {:>6}  {series}", palette.dim(format_args!("{:<16}", metric.service)), metric.value);
+    }
+}
+
+/// `10:30:00.123 info  control     Agent created  agent_id=…`
+fn log_line(palette: Palette, line: &LogLine) -> String {
+    let time = line.text("timestamp").and_then(|text| text.get(11..23)).unwrap_or_default();
+    let service = line.file.split('-').next().unwrap_or_default();
+    let fields = line.fields.iter().filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()));
+    let fields: Vec<_> = fields.map(|(key, value)| format!("{key}={}", plain(value))).collect();
+    format!(
+        "{} {} {service:<9} {}  {}",
+        palette.dim(time),
+        palette.level(line.text("level").unwrap_or_default()),
+        line.text("message").unwrap_or_default(),
+        palette.dim(fields.join(" ")),
+    )
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Where everything is, for who stays.
+pub(super) async fn urls(platform: &Platform, directory: &Path) {
+    println!("\ngateway    {}/v1/agents (header x-user-id)", platform.gateway());
+    println!("traces     {}/spans, {}/traces/{{trace_id}}", platform.collector(), platform.collector());
+    for said in platform.announcements() {
+        let metrics = said.metrics.as_deref().unwrap_or("-");
+        let admin = said.admin.as_deref().unwrap_or("-");
+        println!(
+            "{:<10} http://{metrics}/metrics, http://{admin}/admin/level",
+            said.service.trim_start_matches("swarm-")
+        );
+    }
+    for pod in platform.pods().await.unwrap_or_default() {
+        println!("agent      http://{}/metrics ({})", pod.metrics_address.as_deref().unwrap_or("-"), pod.agent_id);
+    }
+    println!("files      {}", directory.display());
+    println!("ctrl-c stops everything");
+}
+
+fn heading(palette: Palette, text: &str) {
+    println!("\n{}", palette.bold(format_args!("── {text} ")));
+}

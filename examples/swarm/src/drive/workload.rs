@@ -1,0 +1,166 @@
+//! What three users do to the platform.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::model::X_USER_ID;
+use crate::service::BoxError;
+
+/// How long a state may take to be reached.
+const REACHED_WITHIN: Duration = Duration::from_secs(20);
+/// How often to look whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Every request, in the order in which they were answered.
+    pub sent: Vec<Sent>,
+    /// The one whose trace is shown: an agent was created.
+    pub created: Sent,
+    /// The one that fails in the scheduler.
+    pub failed: Sent,
+    /// The one whose client went away.
+    pub abandoned: Sent,
+}
+
+/// A request that was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub user_id: String,
+    pub method: Method,
+    pub path: String,
+    /// `None` if the client did not wait for it.
+    pub status: Option<u16>,
+    pub request_id: String,
+    pub body: Value,
+}
+
+impl Sent {
+    /// The agent in the answer.
+    #[must_use]
+    pub fn agent_id(&self) -> &str {
+        self.body["agent_id"].as_str().unwrap_or_default()
+    }
+}
+
+/// One user with a client.
+#[derive(Clone, Debug)]
+pub struct User {
+    id: &'static str,
+    gateway: String,
+    client: Client,
+}
+
+/// The work of `swarm`. Ends with one running agent of each of the first two users, the second one's with a dead sibling.
+pub async fn run(gateway: &str) -> Result<Workload, BoxError> {
+    let [ana, ben, cleo] = ["ana", "ben", "cleo"].map(|id| User::new(id, gateway));
+    let spec = |name: &str| json!({ "name": name, "region": "eu", "memory_mib": 512 });
+    let (anas, bens, cleos) = tokio::try_join!(
+        ana.create(spec("archivist")),
+        ben.create(spec("bookkeeper")),
+        cleo.create(spec("cartographer")),
+    )?;
+    let (first, second, third) = (anas.agent_id(), bens.agent_id(), cleos.agent_id());
+    let mut sent = vec![
+        ana.list().await?,
+        ana.change(first, "hibernate").await?,
+        ana.change(first, "resume").await?,
+        cleo.change(third, "stop").await?,
+        cleo.delete(third).await?,
+        // Nobody may touch what is another's, nor learn that it exists.
+        cleo.change(second, "stop").await?,
+        ben.list().await?,
+    ];
+    let failed = ana.create(json!({ "name": "giant", "region": "atlantis", "memory_mib": 65_536 })).await?;
+    let (abandoned, lists) = ben.abandon().await?;
+    sent.extend(lists);
+    sent.extend([anas.clone(), bens, cleos, failed.clone(), abandoned.clone()]);
+    Ok(Workload { sent, created: anas, failed, abandoned })
+}
+
+impl User {
+    /// A user of the platform whose public API is at `gateway`.
+    #[must_use]
+    pub fn new(id: &'static str, gateway: &str) -> Self {
+        User { id, gateway: gateway.to_owned(), client: Client::new() }
+    }
+
+    /// Creates an agent.
+    pub async fn create(&self, spec: Value) -> Result<Sent, BoxError> {
+        self.send(Method::POST, "/v1/agents", Some(spec)).await
+    }
+
+    /// Lists the user's agents.
+    pub async fn list(&self) -> Result<Sent, BoxError> {
+        self.send(Method::GET, "/v1/agents", None).await
+    }
+
+    /// `hibernate`, `resume` or `stop`.
+    pub async fn change(&self, agent_id: &str, change: &str) -> Result<Sent, BoxError> {
+        self.send(Method::POST, &format!("/v1/agents/{agent_id}/{change}"), None).await
+    }
+
+    /// Deletes an agent that is stopped or has failed.
+    pub async fn delete(&self, agent_id: &str) -> Result<Sent, BoxError> {
+        self.send(Method::DELETE, &format!("/v1/agents/{agent_id}"), None).await
+    }
+
+    /// Asks for an agent whose image takes long, and goes away once control knows of it. Returns that request, and
+    /// those that it took to see what became of it: the agent failed.
+    pub async fn abandon(&self) -> Result<(Sent, Vec<Sent>), BoxError> {
+        let spec = json!({ "name": "dreamer", "region": "us", "memory_mib": 1024, "image": "research" });
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let (method, path) = (Method::POST, "/v1/agents");
+        let request = self.request(method.clone(), path).header("x-request-id", &request_id).json(&spec);
+        let waiting = tokio::spawn(request.send());
+        let mut lists = self.until_status("provisioning").await?;
+        waiting.abort();
+        lists.extend(self.until_status("failed").await?);
+        let (user_id, path) = (self.id.to_owned(), path.to_owned());
+        Ok((Sent { user_id, method, path, status: None, request_id, body: Value::Null }, lists))
+    }
+
+    /// Lists the user's agents until one has that status.
+    async fn until_status(&self, status: &str) -> Result<Vec<Sent>, BoxError> {
+        let mut lists = Vec::new();
+        let looking = async {
+            loop {
+                let list = self.list().await?;
+                let found = list.body.as_array().is_some_and(|agents| agents.iter().any(|it| it["status"] == status));
+                lists.push(list);
+                if found {
+                    return Ok::<_, BoxError>(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let late = |_| format!("no agent of {} became {status} in time", self.id);
+        tokio::time::timeout(REACHED_WITHIN, looking).await.map_err(late)??;
+        Ok(lists)
+    }
+
+    /// Sends a request, reads the answer.
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Sent, BoxError> {
+        let mut request = self.request(method.clone(), path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let request_id = response.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+        Ok(Sent {
+            user_id: self.id.to_owned(),
+            method,
+            path: path.to_owned(),
+            status: Some(response.status().as_u16()),
+            request_id: request_id.unwrap_or_default().to_owned(),
+            body: response.json().await?,
+        })
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.gateway)).header(X_USER_ID, self.id)
+    }
+}

@@ -1,0 +1,118 @@
+//! The life of a service: configure, start telemetry, bind, announce, serve, stop, flush.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::process::{self, Announcement};
+
+/// How long the requests in flight may take after the stop was asked for.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Any error that ends a process.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a process ends with something else than success.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong: every mistake, one a line. Exit code 2.
+    Config(String),
+    /// Anything else. Exit code 1.
+    Other(BoxError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Config(mistakes) => f.write_str(mistakes),
+            Failure::Other(err) => {
+                write!(f, "{err}")?;
+                let mut source = err.source();
+                while let Some(err) = source {
+                    write!(f, ": {err}")?;
+                    source = err.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<E: Into<BoxError>> From<E> for Failure {
+    fn from(err: E) -> Self {
+        Failure::Other(err.into())
+    }
+}
+
+/// A service that has its telemetry.
+pub struct Service {
+    name: &'static str,
+    supervised: bool,
+}
+
+impl Service {
+    /// Reads the configuration and starts telemetry.
+    pub fn start(name: &'static str, supervised: bool) -> Result<Self, Failure> {
+        Ok(Service { name, supervised })
+    }
+
+    /// Binds, announces, and answers requests until a stop is asked for.
+    pub async fn serve(&self, listen: SocketAddr, router: Router) -> Result<(), Failure> {
+        let listener = bind(listen).await?;
+        self.announce(Some(listener.local_addr()?)).await?;
+        let (stop, stopped) = watch::channel(());
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let mut stopped = stopped;
+            let _ = stopped.changed().await;
+        });
+        let mut serving = tokio::spawn(async move { serving.await });
+        tokio::select! {
+            ended = &mut serving => return Ok(ended??),
+            () = process::stop_requested(self.supervised) => {}
+        }
+        drop(stop);
+        // Who is still waiting after the grace is disconnected when the process ends.
+        if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
+            serving.abort();
+        }
+        Ok(())
+    }
+
+    /// Announces, and waits until a stop is asked for: for processes that answer no requests.
+    pub async fn announce(&self, http: Option<SocketAddr>) -> Result<(), Failure> {
+        let announcement = Announcement {
+            service: self.name.to_owned(),
+            process_id: std::process::id(),
+            http: http.map(|addr| addr.to_string()),
+            ..Announcement::default()
+        };
+        announcement.publish();
+        Ok(())
+    }
+
+    /// Returns when a stop is asked for.
+    pub async fn stop_requested(&self) {
+        process::stop_requested(self.supervised).await;
+    }
+
+    /// Flushes telemetry. Nothing is logged after this.
+    pub fn end(self) {}
+}
+
+/// Binds, with an error that says where.
+pub async fn bind(addr: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(addr).await.map_err(|source| BindError { addr, source }.into())
+}
+
+/// The address cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr}")]
+struct BindError {
+    addr: SocketAddr,
+    #[source]
+    source: std::io::Error,
+}
