@@ -2,6 +2,8 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
+use obs_runtime::observed;
+use reqwest::RequestBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,12 +15,19 @@ pub enum CallError {
     /// It answered, and said no. The text is its own: whoever logged it there is not to be repeated here.
     #[error("{message}")]
     Refused { status: StatusCode, code: String, message: String },
-    /// It could not be reached, or did not answer in its own language.
-    #[error("{service} did not answer as expected")]
-    Failed {
+    /// It could not be reached.
+    #[error("{service} cannot be reached")]
+    Unreachable {
         service: &'static str,
         #[source]
         source: reqwest::Error,
+    },
+    /// It answered something else than was agreed.
+    #[error("the answer of {service} is not understood")]
+    Malformed {
+        service: &'static str,
+        #[source]
+        source: serde_json::Error,
     },
 }
 
@@ -28,7 +37,7 @@ impl CallError {
     pub fn status(&self) -> (StatusCode, &str) {
         match self {
             CallError::Refused { status, code, .. } => (*status, code),
-            CallError::Failed { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway"),
+            CallError::Unreachable { .. } | CallError::Malformed { .. } => (StatusCode::BAD_GATEWAY, "bad_gateway"),
         }
     }
 }
@@ -40,6 +49,9 @@ impl IntoResponse for CallError {
         Refusal::response(status, code, &self)
     }
 }
+
+/// The body of a request that has none.
+pub const NOTHING: Option<&()> = None;
 
 /// Another service.
 #[derive(Clone, Debug)]
@@ -64,17 +76,24 @@ impl Peer {
         headers: HeaderMap,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, CallError> {
-        let failed = |source| CallError::Failed { service: self.service, source };
         let mut request = self.http.request(method, format!("{}{path}", self.base)).headers(headers);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(failed)?;
-        let status = response.status();
+        let (status, body) = self.send(request).await?;
+        let malformed = |source| CallError::Malformed { service: self.service, source };
         if status.is_success() {
-            return response.json().await.map_err(failed);
+            return serde_json::from_slice(&body).map_err(malformed);
         }
-        let refusal: Refusal = response.json().await.map_err(failed)?;
-        Err(CallError::Refused { status, code: refusal.code, message: refusal.message })
+        let Refusal { code, message } = serde_json::from_slice(&body).map_err(malformed)?;
+        Err(CallError::Refused { status, code, message })
+    }
+
+    /// A service that cannot be reached is an error that begins here.
+    #[observed(peer = self.service, name = "peer.send", level = "debug")]
+    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+        let failed = |source| CallError::Unreachable { service: self.service, source };
+        let response = request.send().await.map_err(failed)?;
+        Ok((response.status(), response.bytes().await.map_err(failed)?.into()))
     }
 }

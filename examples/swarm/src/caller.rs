@@ -22,10 +22,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Names the caller to the next service.
-pub fn name_caller(headers: &mut HeaderMap, user_id: &UserId) {
+/// Headers that name the caller to the next service.
+#[must_use]
+pub fn headers_for(user_id: &UserId) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     // A checked id is always a legal header value.
     if let Ok(value) = HeaderValue::from_str(user_id.as_str()) {
         headers.insert(X_USER_ID, value);
     }
+    headers
 }

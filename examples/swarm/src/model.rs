@@ -6,19 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use obs_runtime::{LabelValue, StateMachine};
 use serde::{Deserialize, Serialize};
 
 /// The header that says who calls; a real platform would take it from a verified token.
 pub const X_USER_ID: &str = "x-user-id";
 
 /// Who an agent belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, LabelValue)]
 #[serde(try_from = "String", into = "String")]
+#[label(max = 10_000)]
 pub struct UserId(Arc<str>);
 
 /// An agent.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, LabelValue)]
 #[serde(try_from = "String", into = "String")]
+#[label(max = 10_000)]
 pub struct AgentId(Arc<str>);
 
 /// What a user asks for.
@@ -37,13 +40,20 @@ pub struct AgentSpec {
 }
 
 /// The states of an agent and the ways between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, LabelValue, StateMachine)]
 #[serde(rename_all = "snake_case")]
+#[state_machine(name = "agent", label = "status")]
 pub enum AgentStatus {
+    #[initial]
+    #[to(Running, Failed)]
     Provisioning,
+    #[to(Hibernating, Stopped, Failed)]
     Running,
+    #[to(Running, Stopped, Failed)]
     Hibernating,
+    #[to(Provisioning)]
     Stopped,
+    #[to(Provisioning)]
     Failed,
 }
 

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use obs_runtime::config::ObservabilityConfig;
+use obs_runtime::{Telemetry, TelemetryBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -12,6 +14,9 @@ use crate::process::{self, Announcement};
 
 /// How long the requests in flight may take after the stop was asked for.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the last log lines and spans may take to leave.
+const FLUSH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Any error that ends a process.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -52,12 +57,19 @@ impl<E: Into<BoxError>> From<E> for Failure {
 pub struct Service {
     name: &'static str,
     supervised: bool,
+    telemetry: Telemetry,
 }
 
 impl Service {
-    /// Reads the configuration and starts telemetry.
-    pub fn start(name: &'static str, supervised: bool) -> Result<Self, Failure> {
-        Ok(Service { name, supervised })
+    /// Reads the configuration and starts telemetry, with what the service adds to it.
+    pub fn start(
+        name: &'static str,
+        supervised: bool,
+        with: impl FnOnce(TelemetryBuilder) -> TelemetryBuilder,
+    ) -> Result<Self, Failure> {
+        let config = ObservabilityConfig::load().map_err(|mistakes| Failure::Config(mistakes.to_string()))?;
+        let telemetry = with(Telemetry::builder(name).config(config)).start()?;
+        Ok(Service { name, supervised, telemetry })
     }
 
     /// Binds, announces, and answers requests until a stop is asked for.
@@ -82,13 +94,16 @@ impl Service {
         Ok(())
     }
 
-    /// Announces, and waits until a stop is asked for: for processes that answer no requests.
+    /// Serves `/metrics`, the probes and the administration, and tells whoever started this process where.
     pub async fn announce(&self, http: Option<SocketAddr>) -> Result<(), Failure> {
+        let server = self.telemetry.serve().await?;
         let announcement = Announcement {
             service: self.name.to_owned(),
             process_id: std::process::id(),
             http: http.map(|addr| addr.to_string()),
-            ..Announcement::default()
+            metrics: Some(server.metrics_addr().to_string()),
+            admin: Some(server.admin_addr().to_string()),
+            otlp: None,
         };
         announcement.publish();
         Ok(())
@@ -99,8 +114,10 @@ impl Service {
         process::stop_requested(self.supervised).await;
     }
 
-    /// Flushes telemetry. Nothing is logged after this.
-    pub fn end(self) {}
+    /// Hands on what telemetry has left, and ends it.
+    pub fn end(self) {
+        self.telemetry.shutdown(FLUSH_WITHIN);
+    }
 }
 
 /// Binds, with an error that says where.

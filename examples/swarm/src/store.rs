@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use obs_runtime::observed;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::model::{AgentId, AgentRecord, UserId};
@@ -39,6 +40,7 @@ impl Store {
     }
 
     /// Writes a record and who owns it, both or neither.
+    #[observed(name = "store.put")]
     pub fn put(&self, record: &AgentRecord) -> Result<(), StoreError> {
         let json = serde_json::to_vec(record)?;
         self.write(|agents, ownership| {
@@ -49,6 +51,7 @@ impl Store {
     }
 
     /// Forgets a record and who owned it.
+    #[observed(name = "store.remove", user_id, agent_id)]
     pub fn remove(&self, user_id: &UserId, agent_id: &AgentId) -> Result<(), StoreError> {
         self.write(|agents, ownership| {
             agents.remove(agent_id.as_str())?;
@@ -58,6 +61,7 @@ impl Store {
     }
 
     /// Every agent of a user.
+    #[observed(name = "store.owned_by", user_id)]
     pub fn owned_by(&self, user_id: &UserId) -> Result<Vec<AgentRecord>, StoreError> {
         self.read(|agents, ownership| {
             let mut found = Vec::new();

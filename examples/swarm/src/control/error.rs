@@ -2,9 +2,10 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use obs_runtime::IllegalTransition;
 
 use crate::call::CallError;
-use crate::model::{AgentId, AgentStatus, Refusal};
+use crate::model::{AgentId, Refusal};
 use crate::store::StoreError;
 
 /// Why control did not do it.
@@ -15,10 +16,12 @@ pub(super) enum ControlError {
     /// From outside it looks like `AgentNotFound`, or ids could be guessed.
     #[error("agent `{0}` belongs to someone else")]
     NotOwner(AgentId),
-    #[error("an agent that is {from} cannot become {to}", from = name(*.from), to = name(*.to))]
-    IllegalTransition { from: AgentStatus, to: AgentStatus },
-    #[error("an agent that is {} cannot be deleted", name(*.0))]
-    StillInUse(AgentStatus),
+    #[error(transparent)]
+    IllegalTransition(#[from] IllegalTransition),
+    #[error("agent `{0}` does not hibernate, so it cannot resume")]
+    NotHibernating(AgentId),
+    #[error("agent `{0}` is still in use: stop it first")]
+    StillInUse(AgentId),
     #[error(transparent)]
     Scheduler(#[from] CallError),
     #[error(transparent)]
@@ -34,20 +37,12 @@ impl IntoResponse for ControlError {
             ControlError::NotOwner(agent_id) => {
                 return ControlError::AgentNotFound(agent_id.clone()).into_response();
             }
-            ControlError::IllegalTransition { .. } | ControlError::StillInUse(_) => (StatusCode::CONFLICT, "conflict"),
+            ControlError::IllegalTransition(_) | ControlError::NotHibernating(_) | ControlError::StillInUse(_) => {
+                (StatusCode::CONFLICT, "conflict")
+            }
             ControlError::Scheduler(err) => err.status(),
             ControlError::Store(_) | ControlError::Interrupted(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Refusal::response(status, code, &self)
-    }
-}
-
-fn name(status: AgentStatus) -> &'static str {
-    match status {
-        AgentStatus::Provisioning => "provisioning",
-        AgentStatus::Running => "running",
-        AgentStatus::Hibernating => "hibernating",
-        AgentStatus::Stopped => "stopped",
-        AgentStatus::Failed => "failed",
     }
 }

@@ -1,11 +1,13 @@
 //! What can happen to an agent.
 
-use obs_runtime::info;
+use obs_runtime::{info, observed, record};
 
 use super::error::ControlError;
 use super::registry::Registry;
 use super::scheduler_client::SchedulerClient;
-use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, PodRequest, UserId};
+use crate::call::CallError;
+use crate::caller::headers_for;
+use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Pod, PodRequest, UserId};
 
 /// Control's service functions.
 pub(super) struct Control {
@@ -18,23 +20,27 @@ impl Control {
         Control { registry, scheduler }
     }
 
+    #[observed(user_id, agent_id)]
     pub(super) async fn create_agent(&self, user_id: UserId, spec: AgentSpec) -> Result<AgentRecord, ControlError> {
         let agent_id = AgentId::generate();
+        record!(agent_id = agent_id);
         info!(region = spec.region, memory_mib = spec.memory_mib, "Creating agent");
         let record = AgentRecord { agent_id, user_id, spec, status: AgentStatus::Provisioning };
         let attempt = Attempt::begin(&self.registry, &record.agent_id);
         self.registry.insert(record.clone()).await?;
-        let pod = self.scheduler.schedule_agent(&record.user_id, &record.agent_id, &request(&record)).await?;
+        let pod = self.schedule(&record).await?;
         let record = self.registry.transition(&record.agent_id, AgentStatus::Running).await?;
         attempt.succeeded();
         info!(status = "running", node = pod.node, "Agent created");
         Ok(record)
     }
 
+    #[observed(user_id)]
     pub(super) async fn list_agents(&self, user_id: UserId) -> Result<Vec<AgentRecord>, ControlError> {
         self.registry.owned_by(user_id).await
     }
 
+    #[observed(user_id, agent_id)]
     pub(super) async fn hibernate_agent(
         &self,
         user_id: UserId,
@@ -42,45 +48,49 @@ impl Control {
     ) -> Result<AgentRecord, ControlError> {
         self.registry.owned(&user_id, &agent_id)?;
         let record = self.registry.transition(&agent_id, AgentStatus::Hibernating).await?;
-        self.scheduler.remove_pod(&user_id, &agent_id).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id, headers_for(&user_id)).await?;
         info!(status = "hibernating", "Agent hibernates");
         Ok(record)
     }
 
+    #[observed(user_id, agent_id)]
     pub(super) async fn resume_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
         let record = self.registry.owned(&user_id, &agent_id)?;
         if record.status != AgentStatus::Hibernating {
-            return Err(ControlError::IllegalTransition { from: record.status, to: AgentStatus::Running });
+            return Err(ControlError::NotHibernating(agent_id));
         }
         let attempt = Attempt::begin(&self.registry, &agent_id);
-        let pod = self.scheduler.schedule_agent(&user_id, &agent_id, &request(&record)).await?;
+        let pod = self.schedule(&record).await?;
         let record = self.registry.transition(&agent_id, AgentStatus::Running).await?;
         attempt.succeeded();
         info!(status = "running", node = pod.node, "Agent resumed");
         Ok(record)
     }
 
+    #[observed(user_id, agent_id)]
     pub(super) async fn stop_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
         self.registry.owned(&user_id, &agent_id)?;
         let record = self.registry.transition(&agent_id, AgentStatus::Stopped).await?;
-        self.scheduler.remove_pod(&user_id, &agent_id).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id, headers_for(&user_id)).await?;
         info!(status = "stopped", "Agent stopped");
         Ok(record)
     }
 
+    #[observed(user_id, agent_id)]
     pub(super) async fn delete_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
         let record = self.registry.owned(&user_id, &agent_id)?;
         if !matches!(record.status, AgentStatus::Stopped | AgentStatus::Failed) {
-            return Err(ControlError::StillInUse(record.status));
+            return Err(ControlError::StillInUse(agent_id));
         }
         self.registry.remove(record.clone()).await?;
         info!("Agent deleted");
         Ok(record)
     }
-}
 
-fn request(record: &AgentRecord) -> PodRequest {
-    PodRequest { agent_id: record.agent_id.clone(), user_id: record.user_id.clone(), spec: record.spec.clone() }
+    async fn schedule(&self, AgentRecord { user_id, agent_id, spec, .. }: &AgentRecord) -> Result<Pod, CallError> {
+        let request = PodRequest { agent_id: agent_id.clone(), user_id: user_id.clone(), spec: spec.clone() };
+        self.scheduler.schedule_agent(user_id, agent_id, &request, headers_for(user_id)).await
+    }
 }
 
 /// An agent on its way to `running`. If it does not get there, because of an error or because the client went away

@@ -2,6 +2,7 @@
 
 mod error;
 mod lifecycle;
+mod metrics;
 mod registry;
 mod scheduler_client;
 
@@ -16,6 +17,7 @@ use http::StatusCode;
 
 use self::error::ControlError;
 use self::lifecycle::Control;
+use self::metrics::ControlMetrics;
 use self::registry::Registry;
 use self::scheduler_client::SchedulerClient;
 use crate::caller::Caller;
@@ -25,7 +27,7 @@ use crate::store::Store;
 
 /// `swarm control`.
 pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, scheduler: &str) -> Result<(), Failure> {
-    let service = Service::start("swarm-control", supervised)?;
+    let service = Service::start("swarm-control", supervised, |builder| builder.metrics::<ControlMetrics>())?;
     let registry = Registry::restore(Store::open(database)?)?;
     let control = Control::new(registry, SchedulerClient::new(scheduler));
     let served = service.serve(listen, router(control)).await;
@@ -38,6 +40,7 @@ fn router(control: Control) -> Router {
         .route("/agents", post(create).get(list))
         .route("/agents/{agent_id}", delete(remove))
         .route("/agents/{agent_id}/{change}", post(change))
+        .layer(obs_http::layer())
         .with_state(Arc::new(control))
 }
 

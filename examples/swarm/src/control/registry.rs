@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use obs_runtime::{MetricSet, Tracked, observed};
+
 use super::error::ControlError;
+use super::metrics::ControlMetrics;
 use crate::model::{AgentId, AgentRecord, AgentStatus, UserId};
 use crate::store::{Store, StoreError};
 
@@ -11,85 +14,111 @@ use crate::store::{Store, StoreError};
 #[derive(Clone)]
 pub(super) struct Registry {
     store: Store,
-    agents: Arc<Mutex<HashMap<AgentId, AgentRecord>>>,
+    agents: Arc<Mutex<HashMap<AgentId, Agent>>>,
+}
+
+/// The record's status is the state of `status`, which counts it.
+struct Agent {
+    record: AgentRecord,
+    status: Tracked<AgentStatus>,
 }
 
 impl Registry {
-    /// The agents that the database knows.
+    /// The agents that the database knows, in the states that it knows them in.
     pub(super) fn restore(store: Store) -> Result<Self, StoreError> {
-        let agents = store.all()?.into_iter().map(|record| (record.agent_id.clone(), record)).collect();
-        Ok(Registry { store, agents: Arc::new(Mutex::new(agents)) })
+        let registry = Registry { store, agents: Arc::default() };
+        for record in registry.store.all()? {
+            let status = Tracked::restore(record.status);
+            registry.keep(Agent { record, status });
+        }
+        Ok(registry)
     }
 
     /// A new agent.
     pub(super) async fn insert(&self, record: AgentRecord) -> Result<(), ControlError> {
-        self.lock().insert(record.agent_id.clone(), record.clone());
+        let status = Tracked::new(record.status);
+        self.keep(Agent { record: record.clone(), status });
         self.save(record).await
     }
 
     /// Moves an agent to another state, if the states allow it.
+    #[observed(agent_id, err = "warn")]
     pub(super) async fn transition(&self, agent_id: &AgentId, to: AgentStatus) -> Result<AgentRecord, ControlError> {
         let record = self.transition_in_memory(agent_id, to)?;
         self.save(record.clone()).await?;
         Ok(record)
     }
 
-    /// The agent, if it belongs to the user.
+    /// The agent, if it belongs to the user. That it does not is no failure of ours.
+    #[observed(user_id, agent_id, err = "warn")]
     pub(super) fn owned(&self, user_id: &UserId, agent_id: &AgentId) -> Result<AgentRecord, ControlError> {
         let agents = self.lock();
-        let record = agents.get(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
-        if record.user_id == *user_id { Ok(record.clone()) } else { Err(ControlError::NotOwner(agent_id.clone())) }
+        let agent = agents.get(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
+        if agent.record.user_id == *user_id {
+            Ok(agent.record.clone())
+        } else {
+            Err(ControlError::NotOwner(agent_id.clone()))
+        }
     }
 
     /// Every agent of the user, as the database has them.
     pub(super) async fn owned_by(&self, user_id: UserId) -> Result<Vec<AgentRecord>, ControlError> {
         let store = self.store.clone();
-        Ok(tokio::task::spawn_blocking(move || store.owned_by(&user_id)).await??)
+        Ok(obs_runtime::spawn_blocking(move || store.owned_by(&user_id)).await??)
     }
 
     /// Forgets an agent.
     pub(super) async fn remove(&self, record: AgentRecord) -> Result<(), ControlError> {
-        self.lock().remove(&record.agent_id);
+        let mut agents = self.lock();
+        if agents.remove(&record.agent_id).is_some() {
+            ControlMetrics::global().agent_left(&record.agent_id);
+            count_agents_of(&record.user_id, &agents);
+        }
+        drop(agents);
         let store = self.store.clone();
-        Ok(tokio::task::spawn_blocking(move || store.remove(&record.user_id, &record.agent_id)).await??)
+        Ok(obs_runtime::spawn_blocking(move || store.remove(&record.user_id, &record.agent_id)).await??)
     }
 
-    /// For a birth that was given up: there is nobody left to wait for the database.
+    /// For an attempt that was given up: there may be nobody left to wait for the database.
     pub(super) fn fail_in_background(&self, agent_id: &AgentId) {
         if let Ok(record) = self.transition_in_memory(agent_id, AgentStatus::Failed) {
             let registry = self.clone();
-            tokio::spawn(async move { registry.save(record).await });
+            obs_runtime::spawn(async move { registry.save(record).await });
         }
+    }
+
+    fn keep(&self, agent: Agent) {
+        let mut agents = self.lock();
+        ControlMetrics::global().agent_is(&agent.record);
+        let user_id = agent.record.user_id.clone();
+        agents.insert(agent.record.agent_id.clone(), agent);
+        count_agents_of(&user_id, &agents);
     }
 
     fn transition_in_memory(&self, agent_id: &AgentId, to: AgentStatus) -> Result<AgentRecord, ControlError> {
         let mut agents = self.lock();
-        let record = agents.get_mut(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
-        let from = record.status;
-        if !legal(from, to) {
-            return Err(ControlError::IllegalTransition { from, to });
+        let agent = agents.get_mut(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
+        agent.status.transition(to)?;
+        agent.record.status = to;
+        ControlMetrics::global().agent_is(&agent.record);
+        if to == AgentStatus::Failed {
+            ControlMetrics::global().agent_failed(agent_id);
         }
-        record.status = to;
-        Ok(record.clone())
+        Ok(agent.record.clone())
     }
 
+    /// A thread that may block waits for the database; `obs_runtime::spawn_blocking` keeps it in the trace.
     async fn save(&self, record: AgentRecord) -> Result<(), ControlError> {
         let store = self.store.clone();
-        Ok(tokio::task::spawn_blocking(move || store.put(&record)).await??)
+        Ok(obs_runtime::spawn_blocking(move || store.put(&record)).await??)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, AgentRecord>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AgentId, Agent>> {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn legal(from: AgentStatus, to: AgentStatus) -> bool {
-    use AgentStatus::{Failed, Hibernating, Provisioning, Running, Stopped};
-    matches!(
-        (from, to),
-        (Provisioning, Running | Failed)
-            | (Running, Hibernating | Stopped | Failed)
-            | (Hibernating, Running | Stopped | Failed)
-            | (Stopped | Failed, Provisioning)
-    )
+fn count_agents_of(user_id: &UserId, agents: &HashMap<AgentId, Agent>) {
+    let count = agents.values().filter(|agent| agent.record.user_id == *user_id).count();
+    ControlMetrics::global().user_has(user_id, count);
 }

@@ -1,12 +1,12 @@
 //! Control's view of the scheduler.
 
 use http::{HeaderMap, Method};
+use obs_runtime::{correlated, observed};
 
-use crate::call::{CallError, Peer};
-use crate::caller::name_caller;
+use crate::call::{CallError, NOTHING, Peer};
 use crate::model::{AgentId, Pod, PodRequest, UserId};
 
-/// Calls the scheduler.
+/// Calls the scheduler on behalf of a user, whom the headers name. Its errors are told where they begin.
 #[derive(Debug)]
 pub(super) struct SchedulerClient {
     peer: Peer,
@@ -17,20 +17,26 @@ impl SchedulerClient {
         SchedulerClient { peer: Peer::new("scheduler", base) }
     }
 
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, name = "scheduler.schedule_agent", kind = "client", err = "debug")]
     pub(super) async fn schedule_agent(
         &self,
         user_id: &UserId,
-        _agent_id: &AgentId,
+        agent_id: &AgentId,
         request: &PodRequest,
+        headers: HeaderMap,
     ) -> Result<Pod, CallError> {
-        let mut headers = HeaderMap::new();
-        name_caller(&mut headers, user_id);
         self.peer.call(Method::POST, "/pods", headers, Some(request)).await
     }
 
-    pub(super) async fn remove_pod(&self, user_id: &UserId, agent_id: &AgentId) -> Result<(), CallError> {
-        let mut headers = HeaderMap::new();
-        name_caller(&mut headers, user_id);
-        self.peer.call(Method::DELETE, &format!("/pods/{agent_id}"), headers, None::<&()>).await
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, name = "scheduler.remove_pod", kind = "client", err = "debug")]
+    pub(super) async fn remove_pod(
+        &self,
+        user_id: &UserId,
+        agent_id: &AgentId,
+        headers: HeaderMap,
+    ) -> Result<(), CallError> {
+        self.peer.call(Method::DELETE, &format!("/pods/{agent_id}"), headers, NOTHING).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use obs_runtime::info;
+use obs_runtime::{info, observed};
 
 use super::error::ScheduleError;
 
@@ -15,6 +15,7 @@ pub(super) const COLD: &str = "research";
 const COLD_PULL: Duration = Duration::from_secs(30);
 
 /// Brings an image to the node.
+#[observed(image)]
 pub(super) async fn pull_image(image: &str) -> Result<(), ScheduleError> {
     match image {
         WARM => Ok(()),

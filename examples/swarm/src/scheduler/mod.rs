@@ -5,6 +5,7 @@ mod images;
 mod nodes;
 mod pods;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use axum::extract::{self, State};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
 use http::StatusCode;
-use obs_runtime::info;
+use obs_runtime::{info, observed};
 
 use self::error::ScheduleError;
 use self::nodes::Nodes;
@@ -30,7 +31,7 @@ struct Scheduler {
 
 /// `swarm scheduler`.
 pub async fn run(supervised: bool, listen: SocketAddr, directory: &Path) -> Result<(), Failure> {
-    let service = Service::start("swarm-scheduler", supervised)?;
+    let service = Service::start("swarm-scheduler", supervised, |builder| builder)?;
     let scheduler = Arc::new(Scheduler { nodes: Nodes::of_the_example(), pods: Pods::in_directory(directory)? });
     let served = service.serve(listen, router(scheduler.clone())).await;
     scheduler.pods.stop_all().await;
@@ -39,7 +40,11 @@ pub async fn run(supervised: bool, listen: SocketAddr, directory: &Path) -> Resu
 }
 
 fn router(scheduler: Arc<Scheduler>) -> Router {
-    Router::new().route("/pods", post(create).get(list)).route("/pods/{agent_id}", delete(remove)).with_state(scheduler)
+    Router::new()
+        .route("/pods", post(create).get(list))
+        .route("/pods/{agent_id}", delete(remove))
+        .layer(obs_http::layer())
+        .with_state(scheduler)
 }
 
 async fn create(
@@ -63,6 +68,7 @@ async fn remove(
 }
 
 impl Scheduler {
+    #[observed(user_id, agent_id)]
     async fn schedule_agent(
         &self,
         user_id: &UserId,
@@ -72,13 +78,14 @@ impl Scheduler {
         info!(image = request.spec.image, "Scheduling agent");
         let place = self.nodes.choose_node(&request.spec)?;
         images::pull_image(&request.spec.image).await?;
-        let pod = self.pods.create_pod(user_id, agent_id, request, place).await?;
+        let pod = self.pods.create_pod(user_id, agent_id, request, place, BTreeMap::new()).await?;
         info!(node = pod.node, "Agent scheduled");
         Ok(pod)
     }
 
     /// Removes a pod, if there is one: to ask twice does no harm.
-    async fn remove_pod(&self, _user_id: &UserId, agent_id: &AgentId) {
+    #[observed(user_id, agent_id)]
+    async fn remove_pod(&self, user_id: &UserId, agent_id: &AgentId) {
         let found = self.pods.remove(agent_id).await;
         info!(found, "Pod removed");
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use obs_runtime::observed;
+
 use super::error::ScheduleError;
 use crate::model::AgentSpec;
 
@@ -29,6 +31,7 @@ impl Nodes {
     }
 
     /// The node with the most room in the region that was asked for.
+    #[observed(region = spec.region.as_str(), memory_mib = spec.memory_mib)]
     pub(super) fn choose_node(&self, spec: &AgentSpec) -> Result<Place, ScheduleError> {
         let mut nodes: Vec<_> = self.0.iter().filter(|node| node.region == spec.region).collect();
         nodes.sort_by_key(|node| std::cmp::Reverse(node.free_mib.load(SeqCst)));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use obs_runtime::{correlated, observed};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -40,21 +41,25 @@ impl Pods {
     }
 
     /// Writes the manifest and starts the agent; returns when it is ready. Dropped before that, it leaves no process.
+    ///
+    /// The annotations carry the context of this call, and the agent's environment what the annotations say.
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, node = place.node())]
     pub(super) async fn create_pod(
         &self,
-        _user_id: &UserId,
+        user_id: &UserId,
         agent_id: &AgentId,
         request: &PodRequest,
         place: Place,
+        annotations: BTreeMap<String, String>,
     ) -> Result<Pod, ScheduleError> {
-        let annotations = BTreeMap::new();
         if self.lock().contains_key(agent_id) {
             return Err(ScheduleError::AlreadyRuns(agent_id.clone()));
         }
         let path = self.directory.join("pods").join(format!("{agent_id}.json"));
         let manifest = manifest(request, place.node(), &annotations);
         tokio::fs::write(&path, format!("{manifest:#}\n")).await.map_err(ScheduleError::Manifest)?;
-        let process = self.launch_agent(agent_id, request, &path, &annotations).await?;
+        let process = self.launch_agent(user_id, agent_id, &path, &annotations).await?;
         let announcement = process.announcement();
         let pod = Pod {
             agent_id: agent_id.clone(),
@@ -66,18 +71,17 @@ impl Pods {
         Ok(pod)
     }
 
+    #[observed(user_id, agent_id)]
     async fn launch_agent(
         &self,
+        user_id: &UserId,
         agent_id: &AgentId,
-        request: &PodRequest,
         manifest: &Path,
         annotations: &BTreeMap<String, String>,
     ) -> Result<Process, ScheduleError> {
         let mut command = Command::new(std::env::current_exe().map_err(ScheduleError::Manifest)?);
         command.arg("agent");
-        command
-            .args(["--agent-id", agent_id.as_str(), "--user-id", request.user_id.as_str(), "--manifest"])
-            .arg(manifest);
+        command.args(["--agent-id", agent_id.as_str(), "--user-id", user_id.as_str(), "--manifest"]).arg(manifest);
         command.envs(environment(annotations));
         let log = self.directory.join("logs").join(format!("agent-{agent_id}.jsonl"));
         let name = format!("agent {agent_id}");
