@@ -54,7 +54,7 @@ pub struct User {
     client: Client,
 }
 
-/// The work of `swarm`. Ends with one running agent of each of the first two users, the second one's with a dead sibling.
+/// The work of `swarm`. At its end Ana and Ben have one running agent and one that failed, and Cleo has none.
 pub async fn run(gateway: &str) -> Result<Workload, BoxError> {
     let [ana, ben, cleo] = ["ana", "ben", "cleo"].map(|id| User::new(id, gateway));
     let spec = |name: &str| json!({ "name": name, "region": "eu", "memory_mib": 512 });
@@ -77,8 +77,8 @@ pub async fn run(gateway: &str) -> Result<Workload, BoxError> {
     let failed = ana.create(json!({ "name": "giant", "region": "atlantis", "memory_mib": 65_536 })).await?;
     let (abandoned, lists) = ben.abandon().await?;
     sent.extend(lists);
-    sent.extend([anas.clone(), bens, cleos, failed.clone(), abandoned.clone()]);
-    Ok(Workload { sent, created: anas, failed, abandoned })
+    sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone()]);
+    Ok(Workload { sent, created: bens, failed, abandoned })
 }
 
 impl User {

@@ -1,0 +1,221 @@
+//! What happens when something is wrong: the configuration, a port, the collector, what clients send.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use swarm::drive::samples::Samples;
+use swarm::process::Process;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_swarm");
+const PATIENCE: Duration = Duration::from_secs(30);
+const GATEWAY: [&str; 3] = ["gateway", "--control", "http://127.0.0.1:1"];
+
+/// A place for files that is gone afterwards.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("swarm-test-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An address of this machine that nobody listens on.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn swarm(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).envs([
+        ("OBS_METRICS_ADDRESS", "127.0.0.1"),
+        ("OBS_METRICS_PORT", "0"),
+        ("OBS_ADMIN_PORT", "0"),
+    ]);
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+/// A gateway that is ready, with nothing behind it.
+async fn gateway(log: &std::path::Path, environment: &[(&str, &str)]) -> Process {
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(GATEWAY);
+    command.envs([("OBS_METRICS_ADDRESS", "127.0.0.1"), ("OBS_METRICS_PORT", "0"), ("OBS_ADMIN_PORT", "0")]);
+    command.envs(environment.iter().copied());
+    Process::start("gateway", command, log).await.unwrap()
+}
+
+fn lines(log: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
+}
+
+#[test]
+fn all_mistakes_of_the_configuration_are_told_at_once() {
+    let directory = Directory::new();
+    let file = directory.file("obs.toml");
+    std::fs::write(
+        &file,
+        "log_lvl = \"info\"\nlog_json = \"yes\"\ntrace_sample_rate = 1.5\nmetrics_port = 70000\nlog_level = \"swarm=loud\"\n",
+    )
+    .unwrap();
+    let environment = [("OBS_CONFIG", file.to_str().unwrap())];
+    for arguments in [&[][..], &GATEWAY] {
+        let mut command = Command::new(PROGRAM);
+        let output = command.args(arguments).envs(environment).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for mistake in ["log_lvl", "log_json", "1.5", "70000", "loud"] {
+            assert!(said.contains(mistake), "{mistake} is not told:\n{said}");
+        }
+        assert_eq!(said.lines().filter(|line| line.starts_with("  ")).count(), 5, "{said}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, environment) in [
+        ([&GATEWAY[..], &["--listen", &addr]].concat(), vec![]),
+        (GATEWAY.to_vec(), vec![("OBS_METRICS_PORT", port.as_str())]),
+        (GATEWAY.to_vec(), vec![("OBS_ADMIN_PORT", port.as_str())]),
+    ] {
+        let output = swarm(&arguments, &environment);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&addr), "{addr} is not told:\n{said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_collector_harms_nobody_and_the_loss_is_counted() {
+    let directory = Directory::new();
+    let endpoint = format!("http://{}", nobody());
+    let gateway =
+        gateway(&directory.file("log"), &[("OBS_OTLP_ENDPOINT", &endpoint), ("OBS_OTLP_TIMEOUT", "500ms")]).await;
+    let http = gateway.announcement().http.clone().unwrap();
+    let metrics = gateway.announcement().metrics.clone().unwrap();
+    let end = Instant::now() + PATIENCE;
+    let mut slowest = Duration::ZERO;
+    loop {
+        let asked = Instant::now();
+        let response = reqwest::get(format!("http://{http}/")).await.unwrap();
+        slowest = slowest.max(asked.elapsed());
+        assert_eq!(response.status(), 200);
+        let page = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+        let lost = Samples::parse(&page).sum("obs_dropped_total", &[("signal", "spans"), ("reason", "export_failed")]);
+        if lost.is_some_and(|lost| lost > 0.0) {
+            break;
+        }
+        assert!(Instant::now() < end, "no loss was counted:\n{page}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(slowest < Duration::from_secs(5), "a request waited {slowest:?} for telemetry");
+    let status = gateway.stop(PATIENCE).await;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+}
+
+#[tokio::test]
+async fn malformed_headers_begin_a_new_trace() {
+    let directory = Directory::new();
+    let log = directory.file("log");
+    let gateway = gateway(&log, &[]).await;
+    let url = format!("http://{}/v1/agents", gateway.announcement().http.as_deref().unwrap());
+    let client = reqwest::Client::new();
+    let long = "a".repeat(9_000);
+    let cases: [&[(&str, &[u8])]; 8] = [
+        &[("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7")],
+        &[("traceparent", b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00F067AA0BA902B7-01")],
+        &[("traceparent", b"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
+        &[("traceparent", b"00-00000000000000000000000000000000-00f067aa0ba902b7-01")],
+        &[("traceparent", b"\xff\xfe\x80"), ("tracestate", b"\xff=\xff,,,=")],
+        &[
+            ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ],
+        &[("traceparent", long.as_bytes()), ("baggage", b";;;=,%zz=%"), ("x-request-id", long.as_bytes())],
+        &[("x-request-id", b"{\"level\":\"error\"}\xe2\x80\xa8 two words")],
+    ];
+    let mut request_ids = Vec::new();
+    for case in cases {
+        let mut request = client.get(&url).header("x-user-id", "ana");
+        for (name, value) in case {
+            request = request.header(*name, reqwest::header::HeaderValue::from_bytes(value).unwrap());
+        }
+        let response = request.send().await.unwrap();
+        // There is no control: that is all that goes wrong.
+        assert_eq!(response.status(), 502);
+        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert!(!long.starts_with(&request_id) && !request_id.contains(['{', ' ']), "{request_id} was believed");
+        request_ids.push(request_id);
+    }
+    let status = gateway.stop(PATIENCE).await;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let lines = lines(&log);
+    let mut traces = std::collections::BTreeSet::new();
+    for request_id in &request_ids {
+        let line = lines.iter().find(|line| line["request_id"] == request_id.as_str());
+        let line = line.unwrap_or_else(|| panic!("no line of request {request_id}"));
+        let trace_id = line["trace_id"].as_str().unwrap();
+        assert_ne!(trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(trace_id.len() == 32 && traces.insert(trace_id), "{trace_id} is not new");
+    }
+    assert!(!std::fs::read_to_string(&log).unwrap().contains("panicked"));
+}
+
+#[tokio::test]
+async fn a_sound_trace_and_request_id_are_continued() {
+    let directory = Directory::new();
+    let log = directory.file("log");
+    let gateway = gateway(&log, &[]).await;
+    let url = format!("http://{}/v1/agents", gateway.announcement().http.as_deref().unwrap());
+    let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = reqwest::Client::new().get(&url).header("x-user-id", "ana").header("x-request-id", "mine-1");
+    let request = request.header("traceparent", format!("00-{trace_id}-00f067aa0ba902b7-01"));
+    assert_eq!(request.send().await.unwrap().headers()["x-request-id"], "mine-1");
+    gateway.stop(PATIENCE).await;
+    let lines = lines(&log);
+    let line = lines.iter().find(|line| line["request_id"] == "mine-1").expect("a line of the request");
+    assert_eq!(line["trace_id"], trace_id);
+}
+
+#[test]
+fn plain_swarm_shows_what_telemetry_knows() {
+    let output = Command::new(PROGRAM).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}\n{said}");
+    for shown in ["POST /v1/agents", "└─ ", "Agent created", "no node in region", "agents_total{status=\"running\"}"]
+    {
+        assert!(told.contains(shown), "{shown} is not shown:\n{told}");
+    }
+    assert!(!told.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn raw_output_is_json_lines() {
+    let output = Command::new(PROGRAM).arg("--json").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    let values: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(values.iter().filter(|value| value["span"].is_object()).count() >= 6);
+    assert!(values.iter().filter(|value| value["message"].is_string()).count() >= 8);
+    assert!(values.iter().filter(|value| value["metric"].is_string()).count() >= 5);
+}
