@@ -67,8 +67,7 @@ impl Service {
         supervised: bool,
         with: impl FnOnce(TelemetryBuilder) -> TelemetryBuilder,
     ) -> Result<Self, Failure> {
-        let config = ObservabilityConfig::load().map_err(|mistakes| Failure::Config(mistakes.to_string()))?;
-        let telemetry = with(Telemetry::builder(name).config(config)).start()?;
+        let telemetry = with(Telemetry::builder(name).config(config()?)).start()?;
         Ok(Service { name, supervised, telemetry })
     }
 
@@ -118,6 +117,11 @@ impl Service {
     pub fn end(self) {
         self.telemetry.shutdown(FLUSH_WITHIN);
     }
+}
+
+/// The configuration of telemetry; all its mistakes, if there are any.
+pub fn config() -> Result<ObservabilityConfig, Failure> {
+    ObservabilityConfig::load().map_err(|mistakes| Failure::Config(mistakes.to_string()))
 }
 
 /// Binds, with an error that says where.

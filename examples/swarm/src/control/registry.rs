@@ -69,12 +69,7 @@ impl Registry {
 
     /// Forgets an agent.
     pub(super) async fn remove(&self, record: AgentRecord) -> Result<(), ControlError> {
-        let mut agents = self.lock();
-        if agents.remove(&record.agent_id).is_some() {
-            ControlMetrics::global().agent_left(&record.agent_id);
-            count_agents_of(&record.user_id, &agents);
-        }
-        drop(agents);
+        self.forget(&record);
         let store = self.store.clone();
         Ok(obs_runtime::spawn_blocking(move || store.remove(&record.user_id, &record.agent_id)).await??)
     }
@@ -93,6 +88,14 @@ impl Registry {
         let user_id = agent.record.user_id.clone();
         agents.insert(agent.record.agent_id.clone(), agent);
         count_agents_of(&user_id, &agents);
+    }
+
+    fn forget(&self, record: &AgentRecord) {
+        let mut agents = self.lock();
+        if agents.remove(&record.agent_id).is_some() {
+            ControlMetrics::global().agent_left(&record.agent_id);
+            count_agents_of(&record.user_id, &agents);
+        }
     }
 
     fn transition_in_memory(&self, agent_id: &AgentId, to: AgentStatus) -> Result<AgentRecord, ControlError> {

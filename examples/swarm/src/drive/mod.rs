@@ -14,7 +14,7 @@ use self::evidence::Evidence;
 use self::platform::Platform;
 use crate::cli::Drive;
 use crate::process;
-use crate::service::Failure;
+use crate::service::{self, Failure};
 
 /// How long the signals of the workload may take to arrive.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(20);
@@ -32,11 +32,10 @@ enum DriveError {
 
 /// `swarm`.
 pub async fn run(options: Drive) -> Result<(), Failure> {
+    // The services read the same configuration; it is better told once than by each of them.
+    service::config()?;
     let mut directory = Directory::new(options.directory.clone())?;
-    let driven = tokio::select! {
-        driven = drive(&options, &directory.path) => driven,
-        () = process::stop_requested(false) => Err(DriveError::Interrupted.into()),
-    };
+    let driven = drive(&options, &directory.path).await;
     // What went wrong can be looked up in the logs.
     if driven.is_err() && directory.keep() {
         eprintln!("logs and manifests are in {}", directory.path.display());
@@ -52,8 +51,11 @@ async fn drive(options: &Drive, directory: &Path) -> Result<(), Failure> {
         let evidence = Evidence::gather(&platform, &workload, ARRIVES_WITHIN).await?;
         Ok::<_, Failure>((platform, workload, evidence))
     };
-    let late = |_| DriveError::Late(options.deadline);
-    let (platform, workload, evidence) = tokio::time::timeout(deadline, work).await.map_err(late)??;
+    // Given up in the middle, the platform is dropped, and takes its processes with it.
+    let (platform, workload, evidence) = tokio::select! {
+        worked = tokio::time::timeout(deadline, work) => worked.map_err(|_| DriveError::Late(options.deadline))??,
+        () = process::stop_requested(false) => return Err(DriveError::Interrupted.into()),
+    };
     if options.json {
         report::raw(&evidence);
     } else {
