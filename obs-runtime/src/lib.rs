@@ -36,7 +36,7 @@ pub use crate::metrics::{
     OPERATION_DESCRIPTORS, ObservedCounter, ObservedGauge, RegisterError, Registry, Route, StateMachine, Status,
     Tracked,
 };
-pub use crate::outcome::Outcome;
+pub use crate::outcome::Ended;
 #[cfg(feature = "serve")]
 pub use crate::published::request_id_middleware;
 pub use crate::published::{FlushGuard, init_tracer, init_tracing};

@@ -28,7 +28,7 @@ use crate::engine::call::{self, Failure, Opening, Recorded, Under};
 pub use crate::engine::callsite::{Callsite, Site};
 use crate::engine::node::Node;
 use crate::engine::{FieldValue, SpanKind};
-use crate::outcome::Outcome;
+use crate::outcome::Ended;
 use crate::propagation::Correlation;
 
 /// A span that is open until this is dropped: `cancelled`, unless it was told another outcome.
@@ -37,7 +37,7 @@ use crate::propagation::Correlation;
 pub struct Operation {
     site: &'static Callsite,
     node: Option<Arc<Node>>,
-    outcome: Outcome,
+    outcome: Ended,
     failure: Option<Failure>,
 }
 
@@ -45,7 +45,7 @@ impl Operation {
     /// Opens a span that continues `parent`.
     pub fn open(site: &'static Callsite, parent: Correlation) -> Self {
         let opening = if call::idle(site) { None } else { Opening::begin(site, Some(Under(parent))) };
-        Operation { site, node: opening.map(Opening::finish), outcome: Outcome::Cancelled, failure: None }
+        Operation { site, node: opening.map(Opening::finish), outcome: Ended::Cancelled, failure: None }
     }
 
     /// Gives the span another name than its site's.
@@ -78,14 +78,14 @@ impl Operation {
 
     /// The outcome will be `ok`.
     pub fn succeed(&mut self) {
-        self.outcome = Outcome::Ok;
+        self.outcome = Ended::Ok;
         self.failure = None;
     }
 
     /// The outcome will be `error`, with this text and this low-cardinality `error.type`. It is told by an event, unless it
     /// began in an observed function below.
     pub fn fail(&mut self, error: impl Into<String>, kind: impl Into<Cow<'static, str>>) {
-        self.outcome = Outcome::Error;
+        self.outcome = Ended::Error;
         self.failure = Some(Failure { texts: vec![error.into()], kind: kind.into(), level: Level::ERROR });
     }
 
@@ -106,7 +106,7 @@ impl Operation {
 
     /// The outcome will be `panicked`.
     pub fn panicked(&mut self) {
-        self.outcome = Outcome::Panicked;
+        self.outcome = Ended::Panicked;
         self.failure = None;
     }
 

@@ -1,7 +1,7 @@
 /// How an observed operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Outcome {
+pub enum Ended {
     /// It returned, and the value is not a failure.
     Ok = 0,
     /// It returned a failure.
@@ -12,23 +12,23 @@ pub enum Outcome {
     Panicked = 3,
 }
 
-impl Outcome {
+impl Ended {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Cancelled, Outcome::Panicked];
+    pub const ALL: [Ended; 4] = [Ended::Ok, Ended::Error, Ended::Cancelled, Ended::Panicked];
 
     /// The text that spans, log lines and labels bear.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Outcome::Ok => "ok",
-            Outcome::Error => "error",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Panicked => "panicked",
+            Ended::Ok => "ok",
+            Ended::Error => "error",
+            Ended::Cancelled => "cancelled",
+            Ended::Panicked => "panicked",
         }
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

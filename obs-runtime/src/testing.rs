@@ -35,7 +35,7 @@ use crate::engine::subscriber::Engine;
 use crate::engine::{FieldValue, FinishedSpan, Link, SpanKind};
 use crate::log::Render;
 use crate::metrics::scope::{self, Scope};
-use crate::{Outcome, SpanId, TraceId};
+use crate::{Ended, SpanId, TraceId};
 
 /// Runs `code`, and keeps what it emitted: every level is on, and metrics are counted for this capture alone.
 ///
@@ -126,7 +126,7 @@ pub struct CapturedSpan {
     /// Its own fields, with `outcome`, `error` and `error.type`.
     pub fields: CapturedFields,
     /// How it ended, where it was observed.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Ended>,
     /// The status that is exported: the error's text where it failed.
     pub status: Result<(), String>,
     /// How long it lasted.

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use obs_runtime::testing::{Captured, capture, capture_async};
-use obs_runtime::{Outcome, info, info_span, observed, record, tracing};
+use obs_runtime::{Ended, info, info_span, observed, record, tracing};
 use serde_json::{Value, json};
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -37,7 +37,7 @@ fn a_call_gives_a_span_a_line_and_a_count_that_agree() {
     let seen = capture(|| create_agent("u1", false));
     assert_eq!(*seen.value.as_ref().expect("ok"), 7);
     let span = seen.span("create_agent");
-    assert_eq!(span.outcome, Some(Outcome::Ok));
+    assert_eq!(span.outcome, Some(Ended::Ok));
     assert_eq!(span.fields.to_map()["user_id"], json!("u1"));
     assert_eq!(span.fields.to_map()["agent_id"], json!("a1"));
     assert_eq!(span.target, "calls");
@@ -55,7 +55,7 @@ fn an_early_return_is_an_error_told_once_with_its_type_and_duration() {
     let seen = capture(|| create_agent("u1", true));
     assert!(seen.value.is_err());
     let span = seen.span("create_agent");
-    assert_eq!(span.outcome, Some(Outcome::Error));
+    assert_eq!(span.outcome, Some(Ended::Error));
     assert_eq!(span.status, Err("no room".to_owned()));
     assert_eq!(span.fields.get("error"), Some(&json!("no room")));
     assert_eq!(span.fields.get("error.type"), Some(&json!("std::io::error::Error")));
@@ -97,7 +97,7 @@ fn an_error_is_told_where_it_begins_and_nowhere_else() {
     let [line] = errors(&seen)[..] else { panic!("{:?}", errors(&seen)) };
     assert_eq!(line["message"], "deep failed");
     for span in ["deep", "middle", "outer"] {
-        assert_eq!(seen.span(span).outcome, Some(Outcome::Error), "{span}");
+        assert_eq!(seen.span(span).outcome, Some(Ended::Error), "{span}");
     }
 }
 
@@ -192,7 +192,7 @@ fn panics() {
 fn a_panic_goes_through_and_is_counted() {
     let seen = capture(|| catch_unwind(panics).is_err());
     assert!(seen.value);
-    assert_eq!(seen.span("panics").outcome, Some(Outcome::Panicked));
+    assert_eq!(seen.span("panics").outcome, Some(Ended::Panicked));
     assert_eq!(count(&seen, "panics", "panicked"), Some(1.0));
     assert_eq!(seen.metric("operations_in_flight", &[("operation", "panics")]), Some(0.0));
 }
@@ -212,7 +212,7 @@ fn a_panic_in_a_later_poll_ends_the_span_at_once() {
         assert!(catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))).is_err());
         info!("after");
     });
-    assert_eq!(seen.span("panics_later").outcome, Some(Outcome::Panicked));
+    assert_eq!(seen.span("panics_later").outcome, Some(Ended::Panicked));
     let after = seen.logs().iter().find(|line| line["message"] == "after").expect("the line");
     assert_eq!(after["span_id"], Value::Null);
 }
@@ -240,7 +240,7 @@ fn a_future_dropped_between_polls_is_cancelled_and_its_locals_go_inside_the_span
         info!("after");
     });
     let span = seen.span("waits_for_ever");
-    assert_eq!(span.outcome, Some(Outcome::Cancelled));
+    assert_eq!(span.outcome, Some(Ended::Cancelled));
     assert_eq!(count(&seen, "waits_for_ever", "cancelled"), Some(1.0));
     assert_eq!(seen.metric("operations_in_flight", &[]), Some(0.0));
     let dropped = seen.logs().iter().find(|line| line["message"] == "dropped").expect("the line");
@@ -265,7 +265,7 @@ fn an_aborted_task_is_cancelled() {
         task.await.expect_err("aborted")
     }));
     assert!(seen.value.is_cancelled());
-    assert_eq!(seen.span("waits_for_ever").outcome, Some(Outcome::Cancelled));
+    assert_eq!(seen.span("waits_for_ever").outcome, Some(Ended::Cancelled));
 }
 
 #[observed(status)]
@@ -276,9 +276,9 @@ fn by_status(status: u16) -> Result<http::StatusCode, std::convert::Infallible> 
 #[test]
 fn a_status_of_5xx_is_an_error_even_inside_ok_and_one_of_4xx_is_not() {
     let outcome = |status| capture(|| by_status(status)).span("by_status").outcome;
-    assert_eq!(outcome(503), Some(Outcome::Error));
-    assert_eq!(outcome(404), Some(Outcome::Ok));
-    assert_eq!(outcome(200), Some(Outcome::Ok));
+    assert_eq!(outcome(503), Some(Ended::Error));
+    assert_eq!(outcome(404), Some(Ended::Ok));
+    assert_eq!(outcome(200), Some(Ended::Ok));
 }
 
 struct Opaque;
@@ -313,9 +313,9 @@ fn options_set_the_level_of_the_error_its_silence_and_the_name() {
     assert!(seen.logs().iter().any(|line| line["level"] == "warn" && line["error"] == "mild"));
     let seen = capture(silent);
     assert!(seen.logs().iter().all(|line| line.get("error").is_none()));
-    assert_eq!(seen.span("silent").outcome, Some(Outcome::Error));
+    assert_eq!(seen.span("silent").outcome, Some(Ended::Error));
     let seen = capture(renamed);
-    assert_eq!(seen.span("renamed").outcome, Some(Outcome::Ok));
+    assert_eq!(seen.span("renamed").outcome, Some(Ended::Ok));
     assert_eq!(seen.metrics(), "");
 }
 

@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use obs_runtime::propagation::{self, Trust};
 use obs_runtime::testing::{CapturedSpan, capture_async};
-use obs_runtime::{Outcome, RequestId, correlated, info, observed};
+use obs_runtime::{Ended, RequestId, correlated, info, observed};
 use tower::ServiceExt as _;
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -80,7 +80,7 @@ async fn the_span_is_named_by_the_route_and_never_by_the_path() {
     assert_eq!(seen.value.2, "a1");
     let span = seen.span("GET /v1/agents/{id}");
     assert_eq!(span.kind, obs_runtime::engine::SpanKind::Server);
-    assert_eq!(span.outcome, Some(Outcome::Ok));
+    assert_eq!(span.outcome, Some(Ended::Ok));
     for (name, value) in [
         ("http.request.method", "GET"),
         ("http.route", "/v1/agents/{id}"),
@@ -184,7 +184,7 @@ async fn a_failure_is_told_once_where_it_began() {
     let seen = capture_async(answer(request("GET", "/v1/agents/bad"))).await;
     assert_eq!(seen.value.0, StatusCode::INTERNAL_SERVER_ERROR);
     let span = seen.span("GET /v1/agents/{id}");
-    assert_eq!(span.outcome, Some(Outcome::Error));
+    assert_eq!(span.outcome, Some(Ended::Error));
     assert_eq!(field(span, "error.type"), Some(&"500".into()));
     let errors: Vec<_> = seen.logs().iter().filter(|line| line["level"] == "error").collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -200,7 +200,7 @@ async fn a_failure_is_told_once_where_it_began() {
 async fn a_client_error_is_no_error_of_the_server() {
     let seen = capture_async(answer(request("DELETE", "/v1/agents/a1"))).await;
     assert_eq!(seen.value.0, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(seen.span("DELETE /v1/agents/{id}").outcome, Some(Outcome::Ok));
+    assert_eq!(seen.span("DELETE /v1/agents/{id}").outcome, Some(Ended::Ok));
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn a_client_that_goes_before_the_response_leaves_a_cancelled_span_and_a_49
         assert!(pending);
     })
     .await;
-    assert_eq!(seen.span("GET /never").outcome, Some(Outcome::Cancelled));
+    assert_eq!(seen.span("GET /never").outcome, Some(Ended::Cancelled));
     assert_eq!(seen.metric("http_requests_total", &[("path", "/never"), ("status", "499")]), Some(1.0));
     assert_eq!(seen.metric("http_request_duration_seconds_count", &[("path", "/never")]), Some(1.0));
 }
@@ -224,7 +224,7 @@ async fn a_client_that_goes_in_the_body_leaves_a_cancelled_span_and_the_status_i
     })
     .await;
     let span = seen.span("GET /endless");
-    assert_eq!(span.outcome, Some(Outcome::Cancelled));
+    assert_eq!(span.outcome, Some(Ended::Cancelled));
     assert_eq!(field(span, "http.response.status_code"), Some(&200.into()));
     assert_eq!(seen.metric("http_requests_total", &[("path", "/endless"), ("status", "200")]), Some(1.0));
 }
@@ -237,7 +237,7 @@ async fn a_handler_that_panics_unwinds_and_is_accounted_for() {
     })
     .await;
     assert!(seen.value, "it unwound");
-    assert_eq!(seen.span("GET /panics").outcome, Some(Outcome::Panicked));
+    assert_eq!(seen.span("GET /panics").outcome, Some(Ended::Panicked));
     assert_eq!(seen.metric("http_requests_total", &[("path", "/panics"), ("status", "500")]), Some(1.0));
 }
 
@@ -265,8 +265,8 @@ async fn a_response_without_a_body_ends_with_its_head() {
         (empty, head)
     })
     .await;
-    assert_eq!(seen.span("GET /empty").outcome, Some(Outcome::Ok));
-    assert_eq!(seen.span("HEAD /v1/agents/{id}").outcome, Some(Outcome::Ok));
+    assert_eq!(seen.span("GET /empty").outcome, Some(Ended::Ok));
+    assert_eq!(seen.span("HEAD /v1/agents/{id}").outcome, Some(Ended::Ok));
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ mod outcomes {
         let seen = capture(question_mark);
         assert_eq!(seen.spans().len(), 2);
         for span in seen.spans() {
-            assert_eq!(span.outcome, Some(obs_runtime::Outcome::Error));
+            assert_eq!(span.outcome, Some(obs_runtime::Ended::Error));
             assert_eq!(span.fields.get("error"), Some(&json!("no room")));
         }
     }
@@ -540,7 +540,7 @@ mod shapes {
             assert_eq!(coerced(&vec![1]), Some(&[1][..]));
             assert_eq!(inferred("1,2").ok(), Some(vec![1, 2]));
         });
-        assert_eq!(seen.spans().iter().filter(|span| span.outcome == Some(obs_runtime::Outcome::Error)).count(), 1);
+        assert_eq!(seen.spans().iter().filter(|span| span.outcome == Some(obs_runtime::Ended::Error)).count(), 1);
         assert!(spans(&seen).starts_with("unnamed_types{text=\"a\",list=\"1\"} ok"));
     }
 

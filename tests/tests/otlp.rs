@@ -10,7 +10,7 @@ use obs_runtime::config::{Headers, ObservabilityConfig};
 use obs_runtime::engine::{Fields, FinishedSpan, SpanKind};
 use obs_runtime::export::otlp::{OtlpError, OtlpExporter};
 use obs_runtime::export::{Delivery, Exporter, Pipeline};
-use obs_runtime::{Level, Outcome, SpanId, Telemetry, TraceId, info, info_span, observed};
+use obs_runtime::{Ended, Level, SpanId, Telemetry, TraceId, info, info_span, observed};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -130,7 +130,7 @@ fn span() -> FinishedSpan {
         start_unix_nanos: 1_700_000_000_000_000_000,
         duration_nanos: 1_000_000,
         fields: Fields::default(),
-        outcome: Some(Outcome::Error),
+        outcome: Some(Ended::Error),
         error: Some("no room".into()),
         links: Vec::new(),
     }

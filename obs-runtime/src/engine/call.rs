@@ -20,7 +20,7 @@ use crate::log::json;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
 use crate::names;
-use crate::outcome::Outcome;
+use crate::outcome::Ended;
 use crate::propagation::Correlation;
 
 /// How many runtimes and captures there are: with none, an observed call does not even measure.
@@ -307,7 +307,7 @@ pub(crate) struct Failure {
 }
 
 /// Ends the call of `node`, while it is still on the stack: metrics, events, span.
-pub(crate) fn end(site: &'static Callsite, node: &Arc<Node>, outcome: Outcome, failure: Option<&Failure>) {
+pub(crate) fn end(site: &'static Callsite, node: &Arc<Node>, outcome: Ended, failure: Option<&Failure>) {
     let end = Moment::now();
     let nanos = end.since(node.start);
     if let Some(operation) = node.measured {
@@ -347,7 +347,7 @@ pub(crate) fn end(site: &'static Callsite, node: &Arc<Node>, outcome: Outcome, f
 struct Told {
     site: &'static Callsite,
     nanos: u64,
-    outcome: Outcome,
+    outcome: Ended,
 }
 
 impl Told {

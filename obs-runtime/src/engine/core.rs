@@ -104,12 +104,6 @@ impl Core {
         self.shard(id).get(&id).map(|handle| Arc::clone(&handle.node))
     }
 
-    /// How many spans `tracing` holds on to.
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> usize {
-        (0..SHARDS as u64).map(|shard| self.shard(shard).len()).sum()
-    }
-
     /// A new span of this engine under `parent`: in its trace, or in a new one.
     pub(crate) fn open(self: &Arc<Self>, meta: &'static Metadata<'static>, parent: Option<Frame>) -> Node {
         let mut opened = self.measure(meta, parent);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tracing::Level;
 
 use crate::engine::Fields;
-use crate::{Outcome, SpanId, TraceId};
+use crate::{Ended, SpanId, TraceId};
 
 /// A span that has ended, as exporters receive it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct FinishedSpan {
     /// Its own fields (not those it inherits), in the order in which they were recorded, with `outcome`, `error` and `error.type`.
     pub fields: Fields,
     /// How it ended, where somebody judged it.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Ended>,
     /// The text of the error, where it ended in one.
     pub error: Option<Box<str>>,
     /// Other spans that it belongs with.
@@ -54,7 +54,7 @@ impl FinishedSpan {
     pub fn status(&self) -> Result<(), &str> {
         match (&self.error, self.outcome) {
             (Some(error), _) => Err(error),
-            (None, Some(outcome @ (Outcome::Panicked | Outcome::Error))) => Err(outcome.as_str()),
+            (None, Some(outcome @ (Ended::Panicked | Ended::Error))) => Err(outcome.as_str()),
             _ => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::engine::{Fields, FinishedSpan, Link, SpanKind};
 use crate::metrics::operations::Operation;
 use crate::metrics::scope::Scope;
 use crate::names;
-use crate::outcome::Outcome;
+use crate::outcome::Ended;
 use crate::propagation::{Correlation, TraceContext};
 use crate::{SpanId, TraceId};
 
@@ -195,7 +195,7 @@ impl Node {
     }
 
     /// Ends the span, once: later calls, and what is recorded later, change nothing.
-    pub(crate) fn finish(&self, end: Moment, outcome: Option<Outcome>, error: Option<(&str, &str)>) {
+    pub(crate) fn finish(&self, end: Moment, outcome: Option<Ended>, error: Option<(&str, &str)>) {
         let mut closing = Fields::default();
         if let Some(outcome) = outcome {
             closing.put_str(names::OUTCOME, outcome.as_str());

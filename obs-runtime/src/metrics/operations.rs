@@ -8,7 +8,7 @@ use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
 use crate::metrics::scope::Scope;
 use crate::metrics::text::{Series, Snapshot, Value};
 use crate::names;
-use crate::outcome::Outcome;
+use crate::outcome::Ended;
 
 /// The upper bounds of `operation_duration_seconds`, in seconds: one layout for the whole family.
 pub(crate) const BUCKETS: [f64; 15] =
@@ -60,11 +60,11 @@ pub const OPERATION_DESCRIPTORS: &[Descriptor] = &[
 // As many as there are callsites in the program: bounded by its text.
 const OPERATION: LabelDescriptor = LabelDescriptor { name: "operation", values: None, max: usize::MAX };
 const TARGET: LabelDescriptor = LabelDescriptor { name: "target", values: None, max: usize::MAX };
-const OUTCOMES: [&str; Outcome::ALL.len()] = {
-    let mut texts = [""; Outcome::ALL.len()];
+const OUTCOMES: [&str; Ended::ALL.len()] = {
+    let mut texts = [""; Ended::ALL.len()];
     let mut at = 0;
     while at < texts.len() {
-        texts[at] = Outcome::ALL[at].as_str();
+        texts[at] = Ended::ALL[at].as_str();
         at += 1;
     }
     texts
@@ -97,7 +97,7 @@ impl Operation {
 
     /// A call has ended: one less in flight, one more observation.
     #[inline]
-    pub(crate) fn end(&'static self, scope: Option<&Arc<Scope>>, outcome: Outcome, nanos: u64) {
+    pub(crate) fn end(&'static self, scope: Option<&Arc<Scope>>, outcome: Ended, nanos: u64) {
         self.cells(scope, |cells| {
             cells.in_flight.fetch_sub(1, Relaxed);
             cells.ended[outcome as usize].observe(nanos);
@@ -128,24 +128,24 @@ impl Operation {
 #[derive(Default)]
 pub(crate) struct Cells {
     in_flight: AtomicI64,
-    ended: [Ended; Outcome::ALL.len()],
+    ended: [Durations; Ended::ALL.len()],
 }
 
 #[derive(Default)]
-struct Ended {
+struct Durations {
     counts: [AtomicU64; NANOS.len() + 1],
     nanos: AtomicU64,
 }
 
 impl Cells {
     const fn new() -> Self {
-        Cells { in_flight: AtomicI64::new(0), ended: [const { Ended::new() }; Outcome::ALL.len()] }
+        Cells { in_flight: AtomicI64::new(0), ended: [const { Durations::new() }; Ended::ALL.len()] }
     }
 }
 
-impl Ended {
+impl Durations {
     const fn new() -> Self {
-        Ended { counts: [const { AtomicU64::new(0) }; NANOS.len() + 1], nanos: AtomicU64::new(0) }
+        Durations { counts: [const { AtomicU64::new(0) }; NANOS.len() + 1], nanos: AtomicU64::new(0) }
     }
 
     #[inline]
@@ -166,7 +166,7 @@ pub(crate) fn of_process() -> Vec<Snapshot> {
 #[derive(Default)]
 struct Sums {
     in_flight: i64,
-    ended: [([u64; NANOS.len() + 1], u64); Outcome::ALL.len()],
+    ended: [([u64; NANOS.len() + 1], u64); Ended::ALL.len()],
 }
 
 /// The two metrics of these callsites. Those that agree in operation and target are one.
@@ -184,7 +184,7 @@ pub(crate) fn snapshots<'a>(callsites: impl Iterator<Item = (&'static Operation,
     let mut in_flight = Snapshot { descriptor: &OPERATION_DESCRIPTORS[1], series: Vec::new() };
     for ((operation, target), sums) in operations {
         let labels = vec![operation.to_owned(), target.to_owned()];
-        for (outcome, (counts, nanos)) in Outcome::ALL.iter().zip(sums.ended) {
+        for (outcome, (counts, nanos)) in Ended::ALL.iter().zip(sums.ended) {
             if counts.iter().any(|count| *count != 0) {
                 let labels = labels.iter().cloned().chain([outcome.as_str().to_owned()]).collect();
                 let sum = nanos as f64 / 1e9;
@@ -216,7 +216,7 @@ mod tests {
         let scope = Scope::new();
         for operation in [&FIRST, &SECOND] {
             operation.begin(Some(&scope));
-            operation.end(Some(&scope), Outcome::Ok, 2_000_000);
+            operation.end(Some(&scope), Ended::Ok, 2_000_000);
         }
         FIRST.begin(Some(&scope));
         let labels = [("operation", "merge")];
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_callsite_is_in_the_text_of_the_process_once_used_and_only_with_outcomes_that_occurred() {
         static CALLSITE: Operation = Operation::new("joins", "operations::tests");
-        for outcome in [Outcome::Ok, Outcome::Cancelled] {
+        for outcome in [Ended::Ok, Ended::Cancelled] {
             CALLSITE.begin(None);
             CALLSITE.end(None, outcome, 100_000);
         }

@@ -12,7 +12,7 @@ use crate::engine::call::{self, Opening, Under};
 use crate::engine::callsite::Callsite;
 use crate::engine::node::Node;
 use crate::engine::stack::{self, Frame};
-use crate::outcome::Outcome;
+use crate::outcome::Ended;
 
 /// The span of one observed call.
 pub struct Span {
@@ -203,7 +203,7 @@ impl Span {
     }
 
     /// Ends the call while its frame is still on the stack.
-    fn end(&mut self, outcome: Outcome, verdict: &Verdict) {
+    fn end(&mut self, outcome: Ended, verdict: &Verdict) {
         self.state = State::Off;
         if let Some(node) = &self.node {
             call::end(self.site, node, outcome, verdict.0.as_deref());
@@ -223,7 +223,7 @@ impl Drop for Span {
         // A span that was opened and whose body never ran was cancelled as well.
         self.drop_begins();
         if self.state == State::Dropping {
-            self.end(Outcome::Cancelled, &Verdict::OK);
+            self.end(Ended::Cancelled, &Verdict::OK);
             self.leave();
         }
     }
@@ -241,7 +241,7 @@ impl<'a> Turn<'a> {
 
     fn end(self, verdict: Verdict) {
         self.0.adopt();
-        let outcome = if verdict.0.is_some() { Outcome::Error } else { Outcome::Ok };
+        let outcome = if verdict.0.is_some() { Ended::Error } else { Ended::Ok };
         self.0.end(outcome, &verdict);
     }
 
@@ -255,7 +255,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if self.0.state == State::Running {
             self.0.adopt();
-            self.0.end(Outcome::Panicked, &Verdict::OK);
+            self.0.end(Ended::Panicked, &Verdict::OK);
         }
         self.0.leave();
     }

@@ -15,6 +15,8 @@ pub struct Declared {
 ///
 /// # Errors
 /// The message for the user, when no such field is declared.
+// The error is built and read by the compiler alone: its size costs nobody anything.
+#[allow(clippy::result_large_err)]
 pub const fn declared(names: &[&str], name: &str) -> Result<usize, Text> {
     let mut nearest = 0;
     let mut least = usize::MAX;

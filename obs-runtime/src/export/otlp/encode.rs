@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::engine::Fields;
     use crate::log::json;
-    use crate::{Outcome, SpanId, TraceId};
+    use crate::{Ended, SpanId, TraceId};
 
     fn decoded(spans: &[FinishedSpan]) -> ExportTraceServiceRequest {
         let bytes = request(&resource("control", &BTreeMap::new()), spans);
@@ -218,12 +218,12 @@ mod tests {
         ]
     }
 
-    fn outcomes() -> impl Strategy<Value = Option<Outcome>> {
+    fn outcomes() -> impl Strategy<Value = Option<Ended>> {
         proptest::option::of(prop_oneof![
-            Just(Outcome::Ok),
-            Just(Outcome::Error),
-            Just(Outcome::Cancelled),
-            Just(Outcome::Panicked)
+            Just(Ended::Ok),
+            Just(Ended::Error),
+            Just(Ended::Cancelled),
+            Just(Ended::Panicked)
         ])
     }
 
