@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// A value as it was written, before anybody knows what it should be.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file has types"))]
 pub(super) enum Value {
     /// What stands in a variable: text that may be read as any type.
     Variable(String),
