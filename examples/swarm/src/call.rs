@@ -31,6 +31,12 @@ pub enum CallError {
     },
 }
 
+/// What came back. That it came is a success of the call, whatever it says.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
 impl CallError {
     /// The status and the code to answer one's own caller with.
     #[must_use]
@@ -80,7 +86,7 @@ impl Peer {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let (status, body) = self.send(request).await?;
+        let Answer { status, body } = self.send(request).await?;
         let malformed = |source| CallError::Malformed { service: self.service, source };
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(malformed);
@@ -91,9 +97,10 @@ impl Peer {
 
     /// A service that cannot be reached is an error that begins here.
     #[observed(peer = self.service, name = "peer.send", level = "debug")]
-    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), CallError> {
+    async fn send(&self, request: RequestBuilder) -> Result<Answer, CallError> {
         let failed = |source| CallError::Unreachable { service: self.service, source };
         let response = request.send().await.map_err(failed)?;
-        Ok((response.status(), response.bytes().await.map_err(failed)?.into()))
+        let status = response.status();
+        Ok(Answer { status, body: response.bytes().await.map_err(failed)?.into() })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use obs_runtime::config::ObservabilityConfig;
-use obs_runtime::{Telemetry, TelemetryBuilder};
+use obs_runtime::{Builder, Telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -62,11 +62,7 @@ pub struct Service {
 
 impl Service {
     /// Reads the configuration and starts telemetry, with what the service adds to it.
-    pub fn start(
-        name: &'static str,
-        supervised: bool,
-        with: impl FnOnce(TelemetryBuilder) -> TelemetryBuilder,
-    ) -> Result<Self, Failure> {
+    pub fn start(name: &'static str, supervised: bool, with: impl FnOnce(Builder) -> Builder) -> Result<Self, Failure> {
         let telemetry = with(Telemetry::builder(name).config(config()?)).start()?;
         Ok(Service { name, supervised, telemetry })
     }

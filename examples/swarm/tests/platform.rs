@@ -1,5 +1,6 @@
 //! What telemetry says of one run of the whole platform, seen from outside: its processes are real, its spans come over
 //! OTLP, its log lines from files, its metrics over HTTP.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ fn run() -> &'static Run {
 async fn record() -> Run {
     let directory = Directory::new();
     let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let workload = workload::run(&platform.gateway()).await.unwrap();
+    let workload = workload::run(&platform).await.unwrap();
     let evidence = Evidence::gather(&platform, &workload, PATIENCE).await.unwrap();
     let scrapes = until("nothing is in flight", async || {
         let scrapes = platform.scrapes().await.unwrap();
@@ -261,6 +262,31 @@ fn a_failure_is_logged_once_where_it_begins() {
 }
 
 #[test]
+fn a_client_that_goes_away_cancels_its_request_in_every_service() {
+    let run = run();
+    let cancelled: BTreeSet<_> =
+        run.evidence.abandoned.iter().map(|span| (span.service.as_str(), span.name.as_str())).collect();
+    let expected = [
+        ("swarm-gateway", "POST /v1/agents"),
+        ("swarm-gateway", "create_agent"),
+        ("swarm-control", "POST /agents"),
+        ("swarm-control", "create_agent"),
+        ("swarm-scheduler", "POST /pods"),
+        ("swarm-scheduler", "pull_image"),
+    ];
+    for span in expected {
+        assert!(cancelled.contains(&span), "{span:?} is not among {cancelled:?}");
+    }
+    let trace_id = run.evidence.abandoned[0].trace_id.as_str();
+    let errors = run
+        .lines
+        .iter()
+        .filter(|line| line.text("trace_id") == Some(trace_id) && matches!(line.text("level"), Some("error" | "warn")));
+    let errors: Vec<_> = errors.collect();
+    assert_eq!(errors.len(), 0, "{errors:?}");
+}
+
+#[test]
 fn what_another_user_may_not_touch_looks_as_if_it_were_not_there() {
     let run = run();
     let refused = run.workload.sent.iter().find(|sent| sent.status == Some(404)).unwrap();
@@ -392,6 +418,7 @@ fn agents_tell_what_they_use() {
 #[test]
 fn nothing_was_lost() {
     for scrape in &run().scrapes {
+        assert!(scrape.samples.find("obs_dropped_total", &[]).next().is_some(), "{} counts losses", scrape.service);
         let lost: Vec<_> = scrape.samples.find("obs_dropped_total", &[]).filter(|sample| sample.value > 0.0).collect();
         assert!(lost.is_empty(), "{}: {lost:?}", scrape.service);
     }
@@ -407,7 +434,7 @@ fn every_process_stops_when_asked() {
 }
 
 /// What `promtool` would have otherwise, and the platform has published.
-const PUBLISHED: [&str; 2] = ["agents_total ", "user_agents_count "];
+const PUBLISHED: [&str; 2] = ["agents_total", "user_agents_count"];
 
 #[test]
 fn promtool_accepts_every_page_of_metrics() {
@@ -419,8 +446,13 @@ fn promtool_accepts_every_page_of_metrics() {
             println!("skipped: promtool not found");
             return;
         };
-        let unexpected: Vec<_> =
-            findings.lines().filter(|line| !PUBLISHED.iter().any(|name| line.starts_with(name))).collect();
+        for name in PUBLISHED.iter().filter(|name| scrape.text.contains(&format!("\n{name}"))) {
+            assert!(findings.contains(name), "promtool has no objection to {name}");
+        }
+        let unexpected: Vec<_> = findings
+            .lines()
+            .filter(|line| !PUBLISHED.iter().any(|name| line.split(' ').next() == Some(name)))
+            .collect();
         assert!(unexpected.is_empty(), "{}: {unexpected:#?}", scrape.service);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use obs_runtime::{MetricSet, config, correlated, info, observed};
+use obs_runtime::{Builder, MetricSet, config, correlated, info, observed};
 use serde_json::Value;
 
 use self::metrics::AgentMetrics;
@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// `swarm agent`.
 pub async fn run(supervised: bool, agent_id: AgentId, user_id: UserId, manifest: &Path) -> Result<(), Failure> {
-    let service = Service::start("swarm-agent", supervised, |builder| builder.metrics::<AgentMetrics>())?;
+    let service = Service::start("swarm-agent", supervised, Builder::metrics::<AgentMetrics>)?;
     let lived = live(&service, &agent_id, &user_id, manifest).await;
     service.end();
     lived

@@ -1,6 +1,9 @@
 //! What can happen to an agent.
 
-use obs_runtime::{info, observed, record};
+use std::collections::HashSet;
+
+use http::HeaderMap;
+use obs_runtime::{info, observed, record, warn};
 
 use super::error::ControlError;
 use super::registry::Registry;
@@ -18,6 +21,18 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(registry: Registry, scheduler: SchedulerClient) -> Self {
         Control { registry, scheduler }
+    }
+
+    /// Agents that ran when this control last ended may have lost their pods since: they have failed.
+    #[observed]
+    pub(super) async fn reconcile(&self) {
+        // What goes wrong is told where it goes wrong, and does not keep control from answering.
+        let Ok(pods) = self.scheduler.list_pods(HeaderMap::new()).await else { return };
+        let pods: HashSet<_> = pods.into_iter().map(|pod| pod.agent_id).collect();
+        for agent_id in self.registry.running().into_iter().filter(|agent_id| !pods.contains(agent_id)) {
+            warn!(%agent_id, "Agent has lost its pod");
+            let _ = self.registry.transition(&agent_id, AgentStatus::Failed).await;
+        }
     }
 
     #[observed(user_id, agent_id)]

@@ -14,6 +14,7 @@ use axum::extract::{self, State};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
 use http::StatusCode;
+use obs_runtime::Builder;
 
 use self::error::ControlError;
 use self::lifecycle::Control;
@@ -27,9 +28,10 @@ use crate::store::Store;
 
 /// `swarm control`.
 pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, scheduler: &str) -> Result<(), Failure> {
-    let service = Service::start("swarm-control", supervised, |builder| builder.metrics::<ControlMetrics>())?;
+    let service = Service::start("swarm-control", supervised, Builder::metrics::<ControlMetrics>)?;
     let registry = Registry::restore(Store::open(database)?)?;
     let control = Control::new(registry, SchedulerClient::new(scheduler));
+    control.reconcile().await;
     let served = service.serve(listen, router(control)).await;
     service.end();
     served

@@ -67,6 +67,12 @@ impl Registry {
         Ok(obs_runtime::spawn_blocking(move || store.owned_by(&user_id)).await??)
     }
 
+    /// The agents that should have a pod.
+    pub(super) fn running(&self) -> Vec<AgentId> {
+        let runs = |agent: &&Agent| matches!(agent.record.status, AgentStatus::Provisioning | AgentStatus::Running);
+        self.lock().values().filter(runs).map(|agent| agent.record.agent_id.clone()).collect()
+    }
+
     /// Forgets an agent.
     pub(super) async fn remove(&self, record: AgentRecord) -> Result<(), ControlError> {
         self.forget(&record);

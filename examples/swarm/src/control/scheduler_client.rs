@@ -30,6 +30,12 @@ impl SchedulerClient {
     }
 
     #[correlated(outbound)]
+    #[observed(name = "scheduler.list_pods", kind = "client", err = "debug")]
+    pub(super) async fn list_pods(&self, headers: HeaderMap) -> Result<Vec<Pod>, CallError> {
+        self.peer.call(Method::GET, "/pods", headers, NOTHING).await
+    }
+
+    #[correlated(outbound)]
     #[observed(user_id, agent_id, name = "scheduler.remove_pod", kind = "client", err = "debug")]
     pub(super) async fn remove_pod(
         &self,

@@ -19,8 +19,11 @@ const SERVICES: [&str; 4] = ["swarm-gateway", "swarm-control", "swarm-scheduler"
 const LEAST_SPANS: usize = 6;
 const LEAST_LINES: usize = 8;
 
+/// Names of labels with their values.
+type Labels = &'static [(&'static str, &'static str)];
+
 /// The metrics that are shown: whose, which, and with which labels.
-const METRICS: [(&str, &str, &[(&str, &str)]); 7] = [
+const METRICS: [(&str, &str, Labels); 7] = [
     ("swarm-gateway", "http_requests_total", &[("method", "POST"), ("path", "/v1/agents"), ("status", "201")]),
     ("swarm-gateway", "user_api_requests_total", &[("user_id", "ana"), ("outcome", "ok")]),
     ("swarm-control", "agents_total", &[("status", "running")]),
@@ -39,6 +42,8 @@ pub struct Evidence {
     pub lines: Vec<LogLine>,
     /// The error lines of the request that failed.
     pub errors: Vec<LogLine>,
+    /// The cancelled spans of the request whose client went away.
+    pub abandoned: Vec<Span>,
     /// The metrics.
     pub metrics: Vec<Metric>,
     /// What should be there and is not.
@@ -50,7 +55,7 @@ pub struct Evidence {
 pub struct Metric {
     pub service: &'static str,
     pub name: &'static str,
-    pub labels: &'static [(&'static str, &'static str)],
+    pub labels: Labels,
     pub value: f64,
 }
 
@@ -70,11 +75,6 @@ impl Evidence {
     async fn look(platform: &Platform, workload: &Workload) -> Result<Self, BoxError> {
         let (lines, spans, scrapes) = (platform.log_lines()?, platform.spans().await?, platform.scrapes().await?);
         let mut evidence = Evidence::default();
-        if let Some(trace_id) = evidence.trace_of(&lines, &workload.created) {
-            evidence.spans = spans.into_iter().filter(|span| span.trace_id == trace_id).collect();
-            evidence.lines = of_trace(&lines, &trace_id).cloned().collect();
-            evidence.judge_request();
-        }
         if let Some(trace_id) = evidence.trace_of(&lines, &workload.failed) {
             let errors = of_trace(&lines, &trace_id).filter(|line| line.text("level") == Some("error"));
             evidence.errors = errors.cloned().collect();
@@ -83,8 +83,19 @@ impl Evidence {
             });
         }
         if let Some(trace_id) = evidence.trace_of(&lines, &workload.abandoned) {
-            let told = of_trace(&lines, &trace_id).count() > 0;
-            evidence.expect(told, || "a log line of the request whose client went away".to_owned());
+            let ended =
+                spans.iter().filter(|span| span.trace_id == trace_id && span.text("outcome") == Some("cancelled"));
+            evidence.abandoned = ended.cloned().collect();
+            let services: BTreeSet<_> = evidence.abandoned.iter().map(|span| span.service.as_str()).collect();
+            let absent: Vec<_> = SERVICES[..3].iter().filter(|service| !services.contains(*service)).copied().collect();
+            evidence.expect(absent.is_empty(), || {
+                format!("spans with the outcome `cancelled` of {}, whose client went away", absent.join(", "))
+            });
+        }
+        if let Some(trace_id) = evidence.trace_of(&lines, &workload.created) {
+            evidence.spans = spans.into_iter().filter(|span| span.trace_id == trace_id).collect();
+            evidence.lines = of_trace(&lines, &trace_id).cloned().collect();
+            evidence.judge_request();
         }
         evidence.read_metrics(&scrapes);
         Ok(evidence)

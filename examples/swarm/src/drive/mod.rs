@@ -47,7 +47,7 @@ async fn drive(options: &Drive, directory: &Path) -> Result<(), Failure> {
     let deadline = Duration::from_secs(options.deadline);
     let work = async {
         let platform = Platform::start(&std::env::current_exe()?, directory, &[]).await?;
-        let workload = workload::run(&platform.gateway()).await?;
+        let workload = workload::run(&platform).await?;
         let evidence = Evidence::gather(&platform, &workload, ARRIVES_WITHIN).await?;
         Ok::<_, Failure>((platform, workload, evidence))
     };

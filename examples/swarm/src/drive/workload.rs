@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use super::platform::Platform;
 use crate::model::X_USER_ID;
 use crate::service::BoxError;
 
@@ -55,8 +56,9 @@ pub struct User {
 }
 
 /// The work of `swarm`. At its end Ana and Ben have one running agent and one that failed, and Cleo has none.
-pub async fn run(gateway: &str) -> Result<Workload, BoxError> {
-    let [ana, ben, cleo] = ["ana", "ben", "cleo"].map(|id| User::new(id, gateway));
+pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
+    let gateway = platform.gateway();
+    let [ana, ben, cleo] = ["ana", "ben", "cleo"].map(|id| User::new(id, &gateway));
     let spec = |name: &str| json!({ "name": name, "region": "eu", "memory_mib": 512 });
     let (anas, bens, cleos) = tokio::try_join!(
         ana.create(spec("archivist")),
@@ -75,7 +77,7 @@ pub async fn run(gateway: &str) -> Result<Workload, BoxError> {
         ben.list().await?,
     ];
     let failed = ana.create(json!({ "name": "giant", "region": "atlantis", "memory_mib": 65_536 })).await?;
-    let (abandoned, lists) = ben.abandon().await?;
+    let (abandoned, lists) = ben.abandon(platform).await?;
     sent.extend(lists);
     sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone()]);
     Ok(Workload { sent, created: bens, failed, abandoned })
@@ -108,17 +110,17 @@ impl User {
         self.send(Method::DELETE, &format!("/v1/agents/{agent_id}"), None).await
     }
 
-    /// Asks for an agent whose image takes long, and goes away once control knows of it. Returns that request, and
+    /// Asks for an agent whose image takes long, and goes away while the scheduler pulls it. Returns that request, and
     /// those that it took to see what became of it: the agent failed.
-    pub async fn abandon(&self) -> Result<(Sent, Vec<Sent>), BoxError> {
+    pub async fn abandon(&self, platform: &Platform) -> Result<(Sent, Vec<Sent>), BoxError> {
         let spec = json!({ "name": "dreamer", "region": "us", "memory_mib": 1024, "image": "research" });
         let request_id = uuid::Uuid::new_v4().to_string();
         let (method, path) = (Method::POST, "/v1/agents");
         let request = self.request(method.clone(), path).header("x-request-id", &request_id).json(&spec);
         let waiting = tokio::spawn(request.send());
-        let mut lists = self.until_status("provisioning").await?;
+        until_in_flight(platform, "swarm-scheduler", "pull_image").await?;
         waiting.abort();
-        lists.extend(self.until_status("failed").await?);
+        let lists = self.until_status("failed").await?;
         let (user_id, path) = (self.id.to_owned(), path.to_owned());
         Ok((Sent { user_id, method, path, status: None, request_id, body: Value::Null }, lists))
     }
@@ -163,4 +165,22 @@ impl User {
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.gateway)).header(X_USER_ID, self.id)
     }
+}
+
+/// Returns when the metrics of a service say that an operation has begun and not ended.
+async fn until_in_flight(platform: &Platform, service: &str, operation: &str) -> Result<(), BoxError> {
+    let labels = [("operation", operation)];
+    let looking = async {
+        loop {
+            let scrapes = platform.scrapes().await?;
+            let of_service = scrapes.iter().filter(|scrape| scrape.service == service);
+            let mut counts = of_service.filter_map(|scrape| scrape.samples.sum("operations_in_flight", &labels));
+            if counts.any(|count| count > 0.0) {
+                return Ok::<_, BoxError>(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let late = |_| format!("missing: metric `operations_in_flight` {labels:?} of {service}");
+    tokio::time::timeout(REACHED_WITHIN, looking).await.map_err(late)?
 }

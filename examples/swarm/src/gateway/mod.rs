@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 use http::StatusCode;
-use obs_runtime::{info, observed, record};
+use obs_runtime::{Builder, info, observed, record};
 
 use self::control_client::ControlClient;
 use self::usage::UsageMetrics;
@@ -23,7 +23,7 @@ type Gateway = State<Arc<ControlClient>>;
 
 /// `swarm gateway`.
 pub async fn run(supervised: bool, listen: SocketAddr, control: &str) -> Result<(), Failure> {
-    let service = Service::start("swarm-gateway", supervised, |builder| builder.metrics::<UsageMetrics>())?;
+    let service = Service::start("swarm-gateway", supervised, Builder::metrics::<UsageMetrics>)?;
     let served = service.serve(listen, router(ControlClient::new(control))).await;
     service.end();
     served

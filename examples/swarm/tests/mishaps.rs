@@ -1,4 +1,5 @@
 //! What happens when something is wrong: the configuration, a port, the collector, what clients send.
+#![allow(clippy::unwrap_used)]
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -6,7 +7,9 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use swarm::drive::platform::Platform;
 use swarm::drive::samples::Samples;
+use swarm::drive::workload::User;
 use swarm::process::Process;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_swarm");
@@ -181,6 +184,23 @@ async fn malformed_headers_begin_a_new_trace() {
 }
 
 #[tokio::test]
+async fn a_service_that_cannot_be_reached_is_one_error_line() {
+    let directory = Directory::new();
+    let log = directory.file("log");
+    let gateway = gateway(&log, &[]).await;
+    let url = format!("http://{}/v1/agents", gateway.announcement().http.as_deref().unwrap());
+    let response = reqwest::Client::new().get(&url).header("x-user-id", "ana").send().await.unwrap();
+    assert_eq!(response.status(), 502);
+    gateway.stop(PATIENCE).await;
+    let lines = lines(&log);
+    let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["target"], "swarm::call");
+    assert_eq!(errors[0]["user_id"], "ana");
+    assert!(errors[0]["error"].as_str().unwrap().starts_with("control cannot be reached"), "{}", errors[0]);
+}
+
+#[tokio::test]
 async fn a_sound_trace_and_request_id_are_continued() {
     let directory = Directory::new();
     let log = directory.file("log");
@@ -194,6 +214,42 @@ async fn a_sound_trace_and_request_id_are_continued() {
     let lines = lines(&log);
     let line = lines.iter().find(|line| line["request_id"] == "mine-1").expect("a line of the request");
     assert_eq!(line["trace_id"], trace_id);
+}
+
+#[tokio::test]
+async fn control_remembers_its_agents_and_sees_which_have_lost_their_pods() {
+    let directory = Directory::new();
+    let program = std::path::Path::new(PROGRAM);
+    let platform = Platform::start(program, &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let spec = serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 });
+    let (running, sleeping) = (ana.create(spec.clone()).await.unwrap(), ana.create(spec).await.unwrap());
+    assert_eq!(ana.change(sleeping.agent_id(), "hibernate").await.unwrap().status, Some(200));
+    platform.stop().await;
+
+    let platform = Platform::start(program, &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let list = ana.list().await.unwrap().body;
+    let status = |agent_id: &str| {
+        let agent = list.as_array().unwrap().iter().find(|agent| agent["agent_id"] == agent_id);
+        agent.unwrap_or_else(|| panic!("{agent_id} is forgotten: {list}"))["status"].clone()
+    };
+    assert_eq!(status(running.agent_id()), "failed");
+    assert_eq!(status(sleeping.agent_id()), "hibernating");
+    assert_eq!(ana.change(sleeping.agent_id(), "resume").await.unwrap().status, Some(200));
+    let scrapes = platform.scrapes().await.unwrap();
+    let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
+    assert_eq!(control.samples.sum("agents_total", &[("status", "running")]), Some(1.0));
+    assert_eq!(control.samples.sum("agents_total", &[("status", "failed")]), Some(1.0));
+    platform.stop().await;
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_given_up() {
+    let output = Command::new(PROGRAM).args(["--deadline", "0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not done within 0 seconds"), "{said}");
 }
 
 #[test]
