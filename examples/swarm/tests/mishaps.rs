@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -246,7 +246,8 @@ async fn control_remembers_its_agents_and_sees_which_have_lost_their_pods() {
 
 #[test]
 fn a_run_that_takes_too_long_is_given_up() {
-    let output = Command::new(PROGRAM).args(["--deadline", "0"]).output().unwrap();
+    let directory = Directory::new();
+    let output = Command::new(PROGRAM).args(["--deadline", "0", "--directory"]).arg(&directory.0).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("not done within 0 seconds"), "{said}");
@@ -263,6 +264,32 @@ fn plain_swarm_shows_what_telemetry_knows() {
         assert!(told.contains(shown), "{shown} is not shown:\n{told}");
     }
     assert!(!told.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn children_do_not_outlive_a_parent_that_was_killed() {
+    use std::io::{BufRead, BufReader};
+
+    let mut parent = Command::new(PROGRAM).arg("--stay").stdout(Stdio::piped()).spawn().unwrap();
+    let told = BufReader::new(parent.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let told: Vec<String> = told.take_while(|line| line != "ctrl-c stops everything").collect();
+    let authority = |line: &String| Some(line.split_once("http://")?.1.split('/').next()?.to_owned());
+    let urls = told.iter().filter(|line| {
+        ["gateway ", "traces ", "control ", "scheduler ", "agent "].iter().any(|it| line.starts_with(it))
+    });
+    let addrs: Vec<_> = urls.filter_map(authority).collect();
+    let directory = told.iter().find_map(|line| line.strip_prefix("files ")).map(|path| path.trim().to_owned());
+    let answers = |addr: &String| std::net::TcpStream::connect(addr).is_ok();
+    assert!(addrs.len() >= 7 && addrs.iter().all(answers), "{told:#?}");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let end = Instant::now() + PATIENCE;
+    while addrs.iter().any(answers) {
+        assert!(Instant::now() < end, "some still answer: {addrs:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Who was killed does not tidy up.
+    let _ = std::fs::remove_dir_all(directory.unwrap());
 }
 
 #[test]
