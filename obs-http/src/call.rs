@@ -47,7 +47,7 @@ impl Call {
         };
         let matched = route != Route::unmatched();
 
-        let operation = Operation::open(&REQUEST, correlation);
+        let mut operation = Operation::open(&REQUEST, correlation);
         let seen = operation.correlation();
         if seen.is_some() {
             operation.set_name(span_name(method, matched.then_some(&route)));
@@ -129,7 +129,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if let Some(late) = &self.late {
-            late.record(&self.operation);
+            late.record(&mut self.operation);
         }
         let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
         let status = match self.status {

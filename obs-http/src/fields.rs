@@ -74,7 +74,7 @@ impl Late {
         }
     }
 
-    pub(crate) fn record(&self, operation: &Operation) {
+    pub(crate) fn record(&self, operation: &mut Operation) {
         operation.record(PATH, self.path.as_str());
         operation.record(SCHEME, self.scheme.as_str());
         let texts = [

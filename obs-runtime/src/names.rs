@@ -26,6 +26,10 @@ pub const DURATION_MS: &str = "duration_ms";
 /// The keys that every log line begins with, in their order. A field that bears one of them gets a trailing `_`.
 pub const RESERVED: [&str; 8] = ["timestamp", "level", "target", "message", "trace_id", "span_id", "file", "line"];
 
+/// The same keys as a field bears them, in the same order.
+pub(crate) const RESERVED_AS_FIELDS: [&str; 8] =
+    ["timestamp_", "level_", "target_", "message_", "trace_id_", "span_id_", "file_", "line_"];
+
 /// Header: the caller's trace, by W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
 /// Header: what tracing vendors add to the trace, by W3C Trace Context.

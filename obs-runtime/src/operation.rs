@@ -20,13 +20,12 @@
 //! ```
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use tracing::Level;
 
 use crate::engine::call::{self, Failure, Opening, Recorded, Under};
 pub use crate::engine::callsite::{Callsite, Site};
-use crate::engine::node::Node;
+use crate::engine::held::Held;
 use crate::engine::{FieldValue, SpanKind};
 use crate::outcome::Ended;
 use crate::propagation::Correlation;
@@ -36,7 +35,7 @@ use crate::propagation::Correlation;
 #[must_use = "the span ends when this is dropped"]
 pub struct Operation {
     site: &'static Callsite,
-    node: Option<Arc<Node>>,
+    held: Held,
     outcome: Ended,
     failure: Option<Failure>,
 }
@@ -45,26 +44,23 @@ impl Operation {
     /// Opens a span that continues `parent`.
     pub fn open(site: &'static Callsite, parent: Correlation) -> Self {
         let opening = if call::idle(site) { None } else { Opening::begin(site, Some(Under(parent))) };
-        Operation { site, node: opening.map(Opening::finish), outcome: Ended::Cancelled, failure: None }
+        let held = opening.map_or(Held::Gone, Opening::finish);
+        Operation { site, held, outcome: Ended::Cancelled, failure: None }
     }
 
     /// Gives the span another name than its site's.
-    pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
-        if let Some(node) = &self.node {
-            node.set_name(name.into());
-        }
+    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        let name = name.into();
+        self.held.with(|record| record.name = Some(name));
     }
 
     /// Gives the span another role than its site's.
-    pub fn set_kind(&self, kind: SpanKind) {
-        if let Some(node) = &self.node {
-            node.set_kind(kind);
-        }
+    pub fn set_kind(&mut self, kind: SpanKind) {
+        self.held.with(|record| record.kind = kind);
     }
 
     /// Records a field. A foreign subscriber sees it only where the site names it.
-    pub fn record<'a>(&self, key: &'static str, value: impl Into<FieldValue<'a>>) {
-        let Some(node) = &self.node else { return };
+    pub fn record<'a>(&mut self, key: &'static str, value: impl Into<FieldValue<'a>>) {
         let value = value.into();
         let value = match &value {
             FieldValue::Str(value) => Recorded::Str(value),
@@ -73,7 +69,7 @@ impl Operation {
             FieldValue::F64(value) => Recorded::F64(*value),
             FieldValue::Bool(value) => Recorded::Bool(*value),
         };
-        call::record_on(node, |recorder| recorder.record(key, &value));
+        call::record_on(&mut self.held, |recorder| recorder.record(key, &value));
     }
 
     /// The outcome will be `ok`.
@@ -91,16 +87,14 @@ impl Operation {
 
     /// Whether an observed function below has failed, and told it.
     #[must_use]
-    pub fn failed_below(&self) -> bool {
-        self.node.as_ref().is_some_and(|node| node.failed_below())
+    pub fn failed_below(&mut self) -> bool {
+        self.held.with(|record| !record.failures.is_empty()).unwrap_or(false)
     }
 
     /// As [`fail`](Self::fail), but told by no event: for the consequence of an error that was told where it began.
     pub fn fail_silently(&mut self, error: impl Into<String>, kind: impl Into<Cow<'static, str>>) {
         let error = error.into();
-        if let Some(node) = &self.node {
-            node.mark(&error);
-        }
+        self.held.with(|record| record.child_failed(error.clone()));
         self.fail(error, kind);
     }
 
@@ -112,15 +106,14 @@ impl Operation {
 
     /// What the span's children elsewhere continue; `None` where nobody listens.
     #[must_use]
-    pub fn correlation(&self) -> Option<Correlation> {
-        self.node.as_ref().and_then(|node| node.correlation())
+    pub fn correlation(&mut self) -> Option<Correlation> {
+        self.held.with(|record| record.correlation()).flatten()
     }
 
     /// Runs `work` inside the span: a poll of a future, for instance. If it unwinds, the outcome will be `panicked`.
     pub fn in_scope<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let Some(node) = self.node.clone() else { return work() };
-        call::enter(&node);
-        let mut inside = Inside { operation: self, node, unwinding: true };
+        self.held.enter();
+        let mut inside = Inside { operation: self, unwinding: true };
         let result = work();
         inside.unwinding = false;
         result
@@ -129,7 +122,6 @@ impl Operation {
 
 struct Inside<'a> {
     operation: &'a mut Operation,
-    node: Arc<Node>,
     unwinding: bool,
 }
 
@@ -138,16 +130,15 @@ impl Drop for Inside<'_> {
         if self.unwinding {
             self.operation.panicked();
         }
-        call::leave(&self.node);
+        self.operation.held.leave();
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Some(node) = self.node.take() {
-            call::enter(&node);
-            call::end(self.site, &node, self.outcome, self.failure.as_ref());
-            call::leave(&node);
+        if !matches!(self.held, Held::Gone) {
+            self.held.enter();
+            call::end(self.site, &mut self.held, self.outcome, self.failure.as_ref());
         }
     }
 }

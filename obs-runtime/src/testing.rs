@@ -28,11 +28,11 @@ use serde_json::Value;
 use tracing::{Dispatch, Level, dispatcher};
 
 use crate::engine::call::Active;
-use crate::engine::core::{Core, Out};
+use crate::engine::core::{Core, CoreRef, Out};
 use crate::engine::filter::Filter;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::Engine;
-use crate::engine::{FieldValue, FinishedSpan, Link, SpanKind};
+use crate::engine::{Closed, FieldValue, FinishedSpan, Link, SpanKind};
 use crate::log::Render;
 use crate::metrics::scope::{self, Scope};
 use crate::{Ended, SpanId, TraceId};
@@ -169,7 +169,7 @@ impl<'a> IntoIterator for &'a CapturedFields {
 
 impl From<FinishedSpan> for CapturedSpan {
     fn from(span: FinishedSpan) -> Self {
-        let fields = span.fields.iter().map(|(name, value)| (name.to_owned(), json(&value))).collect();
+        let fields = span.fields.iter().map(|(name, value)| (name.into_owned(), json(&value))).collect();
         CapturedSpan {
             status: span.status().map_err(str::to_owned),
             name: span.name.into_owned(),
@@ -221,8 +221,8 @@ impl Out for InMemory {
         lock(&self.0.lines).extend_from_slice(line);
     }
 
-    fn span(&self, span: FinishedSpan) {
-        lock(&self.0.spans).push(span);
+    fn span(&self, span: &Closed<'_>) {
+        lock(&self.0.spans).push(span.to_finished());
     }
 
     fn wants_unsampled(&self) -> bool {
@@ -236,7 +236,12 @@ impl Capture {
         let sampler = Sampler::new(1.0, &BTreeMap::new());
         let out = Box::new(InMemory(Arc::clone(&memory)));
         let core = Core::new(Filter::everything(), sampler, Render::Json, out);
-        Capture { memory, dispatch: Dispatch::new(Engine(core)), scope: Scope::new(), active: Active::begin() }
+        Capture {
+            memory,
+            dispatch: Dispatch::new(Engine(CoreRef::Shared(Arc::new(core)))),
+            scope: Scope::new(),
+            active: Active::begin(),
+        }
     }
 
     fn finish<T>(self, value: T) -> Captured<T> {

@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tracing::field::{self, Field, Value};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Level, dispatcher};
 
 use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
-use crate::engine::core::Core;
-use crate::engine::node::Node;
-use crate::engine::stack::{self, Frame};
-use crate::engine::{FieldValue, Fields, subscriber, visit};
+use crate::engine::core::CoreRef;
+use crate::engine::fields::List;
+use crate::engine::held::Held;
+use crate::engine::record::{Parent, Record};
+use crate::engine::stack::{self, Place};
+use crate::engine::{FieldValue, local, slots, subscriber, visit};
 use crate::log::json;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
@@ -54,29 +57,28 @@ pub(crate) struct Under(pub(crate) Correlation);
 
 /// A span that is being opened: its fields are still to come.
 pub(crate) struct Opening {
-    node: Node,
+    record: Box<Record>,
     site: &'static Callsite,
-    fields: Fields,
-    foreign: Option<tracing::Span>,
-}
-
-/// Who will see the span of a call.
-enum Viewer {
-    Engine(Arc<Core>, bool),
-    Foreign(tracing::Span),
-    Nobody,
 }
 
 /// A span is opened without values: they follow one by one, as any subscriber understands.
 const NO_VALUES: [(&Field, Option<&dyn Value>); 0] = [];
 
+/// Who will see the span of a call.
+enum Viewer {
+    Engine(CoreRef, bool),
+    Foreign(tracing::Span),
+    Nobody,
+}
+
+#[inline]
 fn viewer(site: &'static Callsite) -> Viewer {
     let interest = site.interest();
     dispatcher::get_default(|dispatch| {
         let meta = site.meta();
         let on = interest.is_always() || (!interest.is_never() && dispatch.enabled(meta));
         match subscriber::of(dispatch) {
-            Some(core) => Viewer::Engine(Arc::clone(core), on),
+            Some(core) => Viewer::Engine(core.clone(), on),
             // What a subscriber of another thread wants always, is cached as wanted by this one's, which may be none.
             None if on && !dispatch.is::<NoSubscriber>() => {
                 Viewer::Foreign(tracing::Span::new_with(meta, &meta.fields().value_set(&NO_VALUES), dispatch))
@@ -90,71 +92,109 @@ impl Opening {
     /// Begins to open a span, or only a measurement where the span is off; nothing when nobody listens.
     pub(crate) fn begin(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
         let active = ACTIVE.load(Relaxed) > 0;
-        let under = under.map(|Under(correlation)| Frame::Context(Arc::new(correlation)));
-        let mut foreign = None;
-        let mut node = match viewer(site) {
+        let under = under.map(|Under(correlation)| Arc::new(correlation));
+        let mut record;
+        match viewer(site) {
             Viewer::Engine(core, on) => {
-                let place = under.or_else(|| core.place());
-                if on { core.open(site.meta(), place) } else { core.measure(site.meta(), place) }
+                record = local::fresh();
+                match (&under, on) {
+                    (None, true) => core.open(&mut record, site.meta()),
+                    (None, false) => core.measure(&mut record, site.meta()),
+                    (Some(under), true) => core.open_at(&mut record, site.meta(), Place::Context(under)),
+                    (Some(under), false) => {
+                        core.measure_at(&mut record, site.meta(), Place::Context(under));
+                    }
+                }
             }
             Viewer::Nobody if !active => return None,
             viewer => {
+                record = local::fresh();
+                stack::at_current(0, |place| {
+                    if let Place::Record(around, slot) = place {
+                        record.inherit(around, slot);
+                    }
+                });
+                record.meta = Some(site.meta());
+                record.key = crate::ids::random();
+                if under.is_some() {
+                    record.carried = under;
+                }
                 if let Viewer::Foreign(span) = viewer {
-                    foreign = Some(span);
+                    record.foreign = Some(span);
+                    record.watched = true;
                 }
-                let around = match stack::current(None) {
-                    Some(Frame::Node(node)) => Some(node),
-                    _ => None,
-                };
-                let mut node = Node::measuring(site.meta(), around);
-                if let Some(Frame::Context(correlation)) = under {
-                    node.carried = Some(correlation);
-                }
-                node
             }
-        };
-        node.site = Some(site);
-        node.set_kind(site.kind());
-        if active {
-            node.scope = scope::current();
-            node.measured = site.operation();
         }
-        Some(Opening { node, site, fields: Fields::default(), foreign })
+        record.site = Some(site);
+        record.kind = site.kind();
+        if active {
+            record.scope = scope::current();
+            record.measured = site.operation();
+        }
+        Some(Opening { record, site })
     }
 
     /// Whether its fields will be seen: else their expressions do not run.
+    #[inline]
     pub(crate) fn wants_fields(&self) -> bool {
-        self.node.on || self.foreign.is_some()
+        self.record.on || self.record.foreign.is_some()
     }
 
+    #[inline]
     pub(crate) fn recorder(&mut self) -> Recorder<'_> {
-        match &self.foreign {
+        match &self.record.foreign {
             Some(span) => Recorder::Foreign(span),
-            None => Recorder::Engine(&mut self.fields),
+            None => Recorder::Engine(&mut self.record.fields),
         }
     }
 
     /// The open span. Its call is in flight from here on.
-    pub(crate) fn finish(self) -> Arc<Node> {
-        let Opening { mut node, site, fields, foreign } = self;
-        node.start = Moment::now();
-        node.record(&fields);
-        if let Some(span) = foreign {
-            node.set_foreign(span);
+    #[inline]
+    pub(crate) fn finish(self) -> Held {
+        let Opening { mut record, site } = self;
+        record.start = Moment::now();
+        if let Some(operation) = record.measured {
+            operation.begin(record.scope.as_ref());
         }
-        if let Some(operation) = node.measured {
-            operation.begin(node.scope.as_ref());
+        match record.on && record.core.as_ref().is_some_and(|core| core.filter.watches_spans()) {
+            true => watched(record, site),
+            false => Held::Own(record),
         }
-        let node = Arc::new(node);
-        if let (true, Some(core)) = (node.on, &node.core)
-            && core.filter.watches_spans()
-        {
-            let id = core.hold(&node);
+    }
+}
+
+/// Puts the record where a filter with directives on spans knows it by its id, and tells the filter.
+#[cold]
+fn watched(mut record: Box<Record>, site: &'static Callsite) -> Held {
+    record.watched = true;
+    let Some(core) = record.core.clone() else { return Held::Own(record) };
+    match local::insert(record) {
+        Ok(id) => {
             let values = site.meta().fields().value_set(&NO_VALUES);
-            core.filter.opened(&tracing::span::Attributes::new(site.meta(), &values), id);
-            tell_filter(&node, &fields);
+            core.filter.opened(&Attributes::new(site.meta(), &values), id);
+            let mut later = List::new();
+            slots::with(id, |record| later.merge_own(&record.fields));
+            tell_filter(&core, id, site, &later);
+            Held::Slot(id)
         }
-        node
+        Err(record) => Held::Own(record),
+    }
+}
+
+/// Hands an observed call's fields to a filter with directives on the values of fields.
+fn tell_filter(core: &CoreRef, id: u64, site: &'static Callsite, fields: &List) {
+    let names = site.meta().fields();
+    for (name, value) in fields.own() {
+        let Some(field) = names.field(name) else { continue };
+        let value: &dyn Value = match &value {
+            FieldValue::Str(value) => &&**value,
+            FieldValue::I64(value) => value,
+            FieldValue::U64(value) => value,
+            FieldValue::F64(value) => value,
+            FieldValue::Bool(value) => value,
+        };
+        let values = [(&field, Some(value))];
+        core.filter.recorded(&Id::from_u64(id), &tracing::span::Record::new(&names.value_set(&values)));
     }
 }
 
@@ -173,7 +213,7 @@ pub(crate) enum Recorded<'a> {
 
 /// Where the fields of an observed call go.
 pub(crate) enum Recorder<'a> {
-    Engine(&'a mut Fields),
+    Engine(&'a mut List),
     Foreign(&'a tracing::Span),
 }
 
@@ -216,82 +256,35 @@ impl Recorder<'_> {
     }
 }
 
-/// Hands an observed call's fields to a filter with directives on the values of fields.
-fn tell_filter(node: &Node, fields: &Fields) {
-    watched(node, |core, id| {
-        for (name, value) in fields.iter() {
-            let Some(field) = node.meta.fields().field(name) else { continue };
-            let value: &dyn Value = match &value {
-                FieldValue::Str(value) => &&**value,
-                FieldValue::I64(value) => value,
-                FieldValue::U64(value) => value,
-                FieldValue::F64(value) => value,
-                FieldValue::Bool(value) => value,
-            };
-            let values = [(&field, Some(value))];
-            let values = node.meta.fields().value_set(&values);
-            core.filter.recorded(&tracing::span::Id::from_u64(id), &tracing::span::Record::new(&values));
-        }
-    });
-}
-
 /// Records late fields of the innermost call of `site` on this thread. Outside of one the value is dropped, and counted.
 pub(crate) fn record(site: &'static Callsite, fields: impl FnOnce(&mut Recorder<'_>)) {
     if idle(site) {
         return;
     }
-    match stack::node_of(site) {
-        Some(node) => record_on(&node, fields),
+    match stack::with_site(site, |record| record.key) {
+        Some(key) => record_on(&mut Held::Away(key), fields),
         None => lost(Signal::Spans, Reason::NoSpan, 1),
     }
 }
 
-pub(crate) fn record_on(node: &Node, fields: impl FnOnce(&mut Recorder<'_>)) {
-    if let Some(span) = node.foreign() {
-        fields(&mut Recorder::Foreign(&span));
-    } else if node.on {
-        let mut later = Fields::default();
-        fields(&mut Recorder::Engine(&mut later));
-        node.record(&later);
-        tell_filter(node, &later);
-    }
-}
-
-/// Puts `node` on this thread's stack, and enters the span that a foreign subscriber has of it.
-pub(crate) fn enter(node: &Arc<Node>) {
-    tell_entered(node);
-    stack::push(Frame::Node(Arc::clone(node)));
-}
-
-/// The same, in the place that the first poll of a future holds.
-pub(crate) fn enter_in_place(site: &'static Callsite, node: &Arc<Node>) {
-    tell_entered(node);
-    stack::fill(site, node);
-}
-
-fn tell_entered(node: &Node) {
-    if let Some(span) = node.foreign() {
-        span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
-    }
-    watched(node, |core, id| core.filter.entered(id));
-}
-
-/// Takes `node` off again.
-pub(crate) fn leave(node: &Arc<Node>) {
-    stack::remove(|frame| matches!(frame, Frame::Node(own) if Arc::ptr_eq(own, node)));
-    watched(node, |core, id| core.filter.exited(id));
-    if let Some(span) = node.foreign() {
-        span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
-    }
-}
-
-/// Tells a filter that has directives on spans what happens to this one.
-fn watched(node: &Node, tell: impl FnOnce(&Core, u64)) {
-    if let (Some(core), Some(id)) = (&node.core, node.id.get())
-        && node.on
-        && core.filter.watches_spans()
-    {
-        tell(core, *id);
+/// Records late fields of a call. They are rendered first, with nothing held, as that runs the user's code.
+pub(crate) fn record_on(held: &mut Held, fields: impl FnOnce(&mut Recorder<'_>)) {
+    match held.with(|record| (record.on, record.foreign.clone())) {
+        Some((_, Some(span))) => fields(&mut Recorder::Foreign(&span)),
+        Some((true, None)) => {
+            let mut later = List::new();
+            fields(&mut Recorder::Engine(&mut later));
+            let watched = held.with(|record| {
+                record.record(&later);
+                record.watched.then(|| (record.core.clone(), record.site, record.key))
+            });
+            if let Some(Some((Some(core), Some(site), key))) = watched
+                && let Some(id) = stack::slot_of(key)
+            {
+                tell_filter(&core, id, site, &later);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -306,40 +299,72 @@ pub(crate) struct Failure {
     pub(crate) level: Level,
 }
 
-/// Ends the call of `node`, while it is still on the stack: metrics, events, span.
-pub(crate) fn end(site: &'static Callsite, node: &Arc<Node>, outcome: Ended, failure: Option<&Failure>) {
+/// Ends a call while it is still on the stack: metrics, events, span. It is left, and nothing is held any more.
+pub(crate) fn end(site: &'static Callsite, held: &mut Held, outcome: Ended, failure: Option<&Failure>) {
     let end = Moment::now();
-    let nanos = end.since(node.start);
-    if let Some(operation) = node.measured {
-        operation.end(node.scope.as_ref(), outcome, nanos);
-    }
-    let told = Told { site, nanos, outcome };
-    if let Some(failure) = failure {
-        let passed_on = node.passes_on(&failure.texts);
-        if let Some(text) = failure.texts.first() {
-            node.mark_parents(text);
+    let begun = held.with(|record| {
+        let nanos = end.since(record.start);
+        if let Some(operation) = record.measured {
+            operation.end(record.scope.as_ref(), outcome, nanos);
         }
-        if !passed_on && let Some(level) = site.error_level(failure.level) {
+        let passed_on = failure.is_some_and(|failure| record.passes_on(&failure.texts));
+        (nanos, record.parent, passed_on)
+    });
+    if let Some((nanos, parent, passed_on)) = begun {
+        tell(&Told { site, nanos, outcome }, parent, failure, passed_on);
+    }
+    close(held, end, outcome, failure);
+}
+
+#[inline]
+fn tell(told: &Told, parent: Parent, failure: Option<&Failure>, passed_on: bool) {
+    if let Some(failure) = failure {
+        if let Some(text) = failure.texts.first() {
+            stack::mark(parent, text);
+        }
+        if !passed_on && let Some(level) = told.site.error_level(failure.level) {
             told.event(level, "failed", Some(failure));
         }
     }
     told.event(Level::DEBUG, "finished", None);
+}
+
+fn close(held: &mut Held, end: Moment, outcome: Ended, failure: Option<&Failure>) {
     let error = failure.map(|failure| (failure.texts.first().map_or("", String::as_str), &*failure.kind));
-    let foreign = node.take_foreign();
+    let foreign = held.with(|record| record.foreign.clone()).flatten();
     if let Some(span) = &foreign {
         span.record(names::OUTCOME, outcome.as_str());
         if let Some((text, kind)) = error {
             span.record(names::ERROR, text);
             span.record(names::ERROR_TYPE, kind);
         }
-        // `leave` will not find it any more.
-        span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
     }
-    drop(foreign);
-    node.finish(end, Some(outcome), error);
-    if let (Some(core), Some(id)) = (&node.core, node.id.get()) {
-        core.release(*id);
-        watched(node, |core, id| core.filter.closed(id));
+    held.leave();
+    match std::mem::replace(held, Held::Gone) {
+        Held::Own(mut record) => {
+            finish(&mut record, end, outcome, error);
+            local::recycle(record);
+        }
+        Held::Slot(id) => {
+            // A handle that is kept longer still gives its ids to log lines.
+            let watcher = slots::with(id, |record| {
+                finish(record, end, outcome, error);
+                record.core.clone().filter(|core| core.filter.watches_spans())
+            });
+            if let Some(Some(core)) = watcher {
+                core.filter.closed(id);
+            }
+            Held::Slot(id).discard();
+        }
+        Held::Away(_) | Held::Gone => {}
+    }
+}
+
+fn finish(record: &mut Record, end: Moment, outcome: Ended, error: Option<(&str, &str)>) {
+    // Taken out for the call, as the core reads the record.
+    if let Some(core) = record.core.take() {
+        core.finish(record, end, Some(outcome), error);
+        record.core = Some(core);
     }
 }
 
@@ -351,10 +376,15 @@ struct Told {
 }
 
 impl Told {
+    #[inline]
     fn event(&self, level: Level, verb: &str, failure: Option<&Failure>) {
-        if level > LevelFilter::current() {
-            return;
+        if level <= LevelFilter::current() {
+            self.dispatch(level, verb, failure);
         }
+    }
+
+    #[cold]
+    fn dispatch(&self, level: Level, verb: &str, failure: Option<&Failure>) {
         let meta = self.site.end_event(level).meta();
         dispatcher::get_default(|dispatch| {
             if !dispatch.enabled(meta) {

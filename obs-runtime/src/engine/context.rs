@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tracing::Dispatch;
 use tracing::dispatcher::{self, DefaultGuard};
 
-use crate::engine::Fields;
-use crate::engine::node::Node;
-use crate::engine::stack::{self, Frame};
+use crate::engine::local;
+use crate::engine::slots;
+use crate::engine::stack::{self, Frame, Place};
 use crate::engine::subscriber;
 use crate::metrics::scope::{self, Scope};
 use crate::propagation::Correlation;
@@ -15,67 +15,108 @@ use crate::{RequestId, names};
 
 /// The correlation of the innermost span or context on this thread: its trace and span ids are those of the current span.
 pub(crate) fn current() -> Option<Correlation> {
-    stack::find(|frame| match frame {
-        Frame::Node(node) => node.correlation(),
-        Frame::Context(correlation) => Some((**correlation).clone()),
-        Frame::Opening(_) => None,
+    stack::find(|place| match place {
+        Place::Record(record, _) => record.correlation(),
+        Place::Context(correlation) => Some((**correlation).clone()),
+        Place::Nowhere => None,
     })
 }
 
 /// Makes `correlation` the parent of the spans opened on this thread until the guard is dropped.
 pub(crate) fn enter(correlation: Arc<Correlation>) -> Entered {
-    Entered::push(Frame::Context(correlation))
+    Spot::Context(correlation).enter()
 }
 
-/// A place to work in: where the caller is, and something more.
-#[derive(Clone)]
-#[cfg_attr(not(feature = "serve"), allow(dead_code))]
-pub(crate) struct Place(Frame);
+/// A place to work in that may be taken along: a record in a slot, with a reference to it, or a context.
+pub(crate) enum Spot {
+    Slot(u64),
+    Context(Arc<Correlation>),
+}
 
-#[cfg_attr(not(feature = "serve"), allow(dead_code))]
-impl Place {
-    /// Where the caller is, with this request id on every line and in all that goes out.
-    pub(crate) fn with_request_id(id: RequestId) -> Self {
-        let around = stack::find(|frame| match frame {
-            Frame::Node(node) => Some(Arc::clone(node)),
-            _ => None,
-        });
-        let correlation = Correlation { request_id: Some(id.clone()), ..current().unwrap_or_default() };
-        Place(match around {
-            Some(around) => {
-                let mut node = Node::measuring(around.meta, Some(Arc::clone(&around)));
-                node.core.clone_from(&around.core);
-                node.carried = Some(Arc::new(correlation));
-                let mut fields = Fields::default();
-                fields.put_str(names::REQUEST_ID, id.as_str());
-                node.record(&fields);
-                Frame::Node(Arc::new(node))
-            }
-            None => Frame::Context(Arc::new(correlation)),
-        })
+impl Spot {
+    /// Where the caller is.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
+    fn current() -> Option<Self> {
+        match stack::share_current()? {
+            Frame::Slot { id, .. } => Some(Spot::Slot(id)),
+            Frame::Context(correlation) => Some(Spot::Context(correlation)),
+            Frame::Own(_) | Frame::Opening(_) => None,
+        }
     }
 
+    /// Where the caller is, with this request id on every line and in all that goes out.
+    #[cfg_attr(not(feature = "serve"), allow(dead_code))]
+    pub(crate) fn with_request_id(id: RequestId) -> Self {
+        let correlation = Arc::new(Correlation { request_id: Some(id.clone()), ..current().unwrap_or_default() });
+        let around = stack::find(|place| match place {
+            Place::Record(around, slot) => {
+                let mut record = local::fresh();
+                record.inherit(around, slot);
+                record.core.clone_from(&around.core);
+                record.meta = around.meta;
+                Some(record)
+            }
+            Place::Context(_) | Place::Nowhere => None,
+        });
+        let Some(mut record) = around else { return Spot::Context(correlation) };
+        record.key = crate::ids::random();
+        record.carried = Some(Arc::clone(&correlation));
+        record.fields.put_str(names::REQUEST_ID, id.as_str());
+        local::insert(record).map_or(Spot::Context(correlation), Spot::Slot)
+    }
+
+    /// Puts this thread there until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
-        Entered::push(self.0.clone())
+        let (frame, entered) = match self {
+            Spot::Slot(id) => (Frame::of_slot(*id), EnteredIn::Slot(*id)),
+            Spot::Context(correlation) => {
+                (Some(Frame::Context(Arc::clone(correlation))), EnteredIn::Context(Arc::clone(correlation)))
+            }
+        };
+        if let Some(frame) = frame {
+            // Where the thread has no stack any more, there is nothing to enter.
+            let _ = stack::push(frame);
+        }
+        Entered(entered)
+    }
+}
+
+impl Clone for Spot {
+    fn clone(&self) -> Self {
+        match self {
+            Spot::Slot(id) => {
+                slots::retain(*id);
+                Spot::Slot(*id)
+            }
+            Spot::Context(correlation) => Spot::Context(Arc::clone(correlation)),
+        }
+    }
+}
+
+impl Drop for Spot {
+    fn drop(&mut self) {
+        if let Spot::Slot(id) = self
+            && let Some(record) = local::release(*id)
+        {
+            local::recycle(record);
+        }
     }
 }
 
 /// Leaves the context when dropped.
 #[must_use = "the context is left when this is dropped"]
-pub(crate) struct Entered(Frame);
+pub(crate) struct Entered(EnteredIn);
 
-impl Entered {
-    fn push(frame: Frame) -> Self {
-        stack::push(frame.clone());
-        Entered(frame)
-    }
+enum EnteredIn {
+    Slot(u64),
+    Context(Arc<Correlation>),
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        stack::remove(|frame| match (frame, &self.0) {
-            (Frame::Context(own), Frame::Context(other)) => Arc::ptr_eq(own, other),
-            (Frame::Node(own), Frame::Node(other)) => Arc::ptr_eq(own, other),
+        stack::take_where(|frame| match (frame, &self.0) {
+            (Frame::Slot { id, .. }, EnteredIn::Slot(own)) => id == own,
+            (Frame::Context(correlation), EnteredIn::Context(own)) => Arc::ptr_eq(correlation, own),
             _ => false,
         });
     }
@@ -85,7 +126,7 @@ impl Drop for Entered {
 #[derive(Clone)]
 #[cfg_attr(not(any(feature = "tokio", feature = "testing")), allow(dead_code))]
 pub(crate) struct Snapshot {
-    frame: Option<Frame>,
+    spot: Option<Spot>,
     /// Only one that is not the process's own: a scoped dispatcher slows `tracing` down everywhere.
     dispatch: Option<Dispatch>,
     scope: Option<Arc<Scope>>,
@@ -93,7 +134,7 @@ pub(crate) struct Snapshot {
 
 /// Leaves it all when dropped, the innermost first.
 pub(crate) struct Restored {
-    _frame: Option<Entered>,
+    _spot: Option<Entered>,
     _scope: scope::Entered,
     _dispatch: Option<DefaultGuard>,
 }
@@ -102,12 +143,9 @@ pub(crate) struct Restored {
 impl Snapshot {
     pub(crate) fn take() -> Self {
         Snapshot {
-            frame: stack::find(|frame| match frame {
-                Frame::Opening(_) => None,
-                frame => Some(frame.clone()),
-            }),
+            spot: Spot::current(),
             dispatch: dispatcher::get_default(|dispatch| {
-                subscriber::of(dispatch).filter(|core| !core.is_global()).map(|_| dispatch.clone())
+                subscriber::of(dispatch).filter(|core| !core.is_process()).map(|_| dispatch.clone())
             }),
             scope: scope::current(),
         }
@@ -118,7 +156,7 @@ impl Snapshot {
         Restored {
             _dispatch: self.dispatch.as_ref().map(dispatcher::set_default),
             _scope: scope::enter(self.scope.clone()),
-            _frame: self.frame.clone().map(Entered::push),
+            _spot: self.spot.as_ref().map(Spot::enter),
         }
     }
 }

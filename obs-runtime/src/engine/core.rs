@@ -1,19 +1,22 @@
 //! What one engine is made of; its spans hold on to it.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use tracing::{Level, Metadata};
 
 use crate::engine::clock::Moment;
+use crate::engine::fields::List;
 use crate::engine::filter::Filter;
-use crate::engine::node::{Ids, Node};
+use crate::engine::record::{Ids, Record};
 use crate::engine::sampling::{SAMPLED, Sampler};
-use crate::engine::stack::{self, Frame};
-use crate::engine::{Fields, FinishedSpan, Link};
+use crate::engine::stack::{self, Place};
+use crate::engine::visit::EventVisitor;
+use crate::engine::{Closed, Link, local};
+use crate::ids;
 use crate::log::{Line, Render};
 use crate::names;
+use crate::outcome::Ended;
 use crate::propagation::Correlation;
 use crate::{SpanId, TraceId};
 
@@ -23,7 +26,7 @@ pub(crate) trait Out: Send + Sync {
     fn line(&self, line: &[u8], level: Level);
 
     /// A span that has ended.
-    fn span(&self, span: FinishedSpan);
+    fn span(&self, span: &Closed<'_>);
 
     /// Whether spans that are not sampled are wanted too.
     fn wants_unsampled(&self) -> bool {
@@ -31,85 +34,55 @@ pub(crate) trait Out: Send + Sync {
     }
 }
 
-/// The shared part of an engine.
+/// An engine: its filter, its sampling, and where things go.
 pub(crate) struct Core {
     pub(crate) filter: Filter,
     pub(crate) sampler: Sampler,
     pub(crate) render: Render,
     pub(crate) out: Box<dyn Out>,
-    global: AtomicBool,
-    /// The spans that `tracing` knows by an id. Ids are never used again, so one used after its span has closed finds nothing.
-    handles: [Mutex<HashMap<u64, Handle>>; SHARDS],
 }
 
-const SHARDS: usize = 32;
-
-struct Handle {
-    node: Arc<Node>,
-    references: usize,
+/// A hold on an engine. That of the whole process lives for ever, and a hold on it costs nothing.
+#[derive(Clone)]
+pub(crate) enum CoreRef {
+    Process(&'static Core),
+    Shared(Arc<Core>),
 }
 
-impl Core {
-    pub(crate) fn new(filter: Filter, sampler: Sampler, render: Render, out: Box<dyn Out>) -> Arc<Self> {
-        Arc::new(Core {
-            filter,
-            sampler,
-            render,
-            out,
-            global: AtomicBool::new(false),
-            handles: std::array::from_fn(|_| Mutex::default()),
-        })
-    }
+impl Deref for CoreRef {
+    type Target = Core;
 
-    /// Whether it is the subscriber of the whole process.
-    pub(crate) fn is_global(&self) -> bool {
-        self.global.load(Relaxed)
-    }
-
-    pub(crate) fn set_global(&self) {
-        self.global.store(true, Relaxed);
-    }
-
-    fn shard(&self, id: u64) -> MutexGuard<'_, HashMap<u64, Handle>> {
-        self.handles[id as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives `tracing` one more reference to `node`, under its id.
-    pub(crate) fn hold(&self, node: &Arc<Node>) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = *node.id.get_or_init(|| NEXT.fetch_add(1, Relaxed));
-        self.shard(id).entry(id).or_insert_with(|| Handle { node: Arc::clone(node), references: 0 }).references += 1;
-        id
-    }
-
-    /// One more reference to a span that is held already.
-    pub(crate) fn retain(&self, id: u64) {
-        if let Some(handle) = self.shard(id).get_mut(&id) {
-            handle.references += 1;
+    #[inline]
+    fn deref(&self) -> &Core {
+        match self {
+            CoreRef::Process(core) => core,
+            CoreRef::Shared(core) => core,
         }
     }
+}
 
-    /// One reference less; the node when it was the last.
-    pub(crate) fn release(&self, id: u64) -> Option<Arc<Node>> {
-        let mut shard = self.shard(id);
-        let handle = shard.get_mut(&id)?;
-        handle.references -= 1;
-        if handle.references > 0 {
-            return None;
-        }
-        shard.remove(&id).map(|handle| handle.node)
+impl CoreRef {
+    /// Whether it is the engine of the whole process.
+    pub(crate) fn is_process(&self) -> bool {
+        matches!(self, CoreRef::Process(_))
     }
 
-    pub(crate) fn node(&self, id: u64) -> Option<Arc<Node>> {
-        self.shard(id).get(&id).map(|handle| Arc::clone(&handle.node))
+    /// Which engine it is.
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref::<Core>(self).addr()
     }
 
-    /// A new span of this engine under `parent`: in its trace, or in a new one.
-    pub(crate) fn open(self: &Arc<Self>, meta: &'static Metadata<'static>, parent: Option<Frame>) -> Node {
-        let mut opened = self.measure(meta, parent);
-        let arrived = if opened.parent().is_none() { opened.carried.clone() } else { None };
+    /// A new span of this engine in `record`, under what is around the caller.
+    pub(crate) fn open(&self, record: &mut Record, meta: &'static Metadata<'static>) {
+        stack::at_current(self.address(), |place| self.open_at(record, meta, place));
+    }
+
+    /// A new span of this engine in `record`, at this place: in its trace, or in a new one.
+    pub(crate) fn open_at(&self, record: &mut Record, meta: &'static Metadata<'static>, place: Place<'_>) {
+        let arrived = self.measure_at(record, meta, place);
         let from_afar = || arrived.as_ref().and_then(|correlation| correlation.trace.as_ref());
-        let (trace, parent, flags, parent_is_remote) = match (opened.ids, from_afar()) {
+        let (trace, parent, flags, parent_is_remote) = match (record.ids, from_afar()) {
             (Some(ids), _) => (ids.trace, Some(ids.span), ids.flags, false),
             (None, Some(caller)) => (caller.trace_id, Some(caller.span_id), caller.flags, true),
             (None, None) => {
@@ -117,70 +90,108 @@ impl Core {
                 (trace, None, self.sampler.root(trace, meta.name()), false)
             }
         };
-        opened.ids = Some(Ids { trace, span: SpanId::random(), parent, parent_is_remote, flags });
-        opened.on = true;
+        let span = SpanId::random();
+        record.ids = Some(Ids { trace, span, parent, parent_is_remote, flags });
+        record.key = span.to_u64();
+        record.on = true;
         if let Some(correlation) = &arrived {
-            opened.record(&arrived_ids(correlation));
+            arrived_ids(correlation, &mut record.fields);
             if let Some(caller) = &correlation.link {
-                opened.link(Link { trace_id: caller.trace_id, span_id: caller.span_id });
+                record.link(Link { trace_id: caller.trace_id, span_id: caller.span_id });
             }
         }
-        opened
     }
 
-    /// A call of this engine whose span is off: it measures, and hands on what is around it.
-    pub(crate) fn measure(self: &Arc<Self>, meta: &'static Metadata<'static>, parent: Option<Frame>) -> Node {
-        let mut opened = match parent {
-            Some(Frame::Node(node)) => Node::measuring(meta, Some(node)),
-            Some(Frame::Context(correlation)) => {
-                let mut opened = Node::measuring(meta, None);
-                opened.carried = Some(correlation);
-                opened
+    /// A call whose span is off: it measures, and hands on what is around it.
+    pub(crate) fn measure(&self, record: &mut Record, meta: &'static Metadata<'static>) {
+        stack::at_current(self.address(), |place| {
+            self.measure_at(record, meta, place);
+        });
+    }
+
+    /// The same, at this place; the context that it begins in, if it is a context.
+    pub(crate) fn measure_at(
+        &self,
+        record: &mut Record,
+        meta: &'static Metadata<'static>,
+        place: Place<'_>,
+    ) -> Option<Arc<Correlation>> {
+        record.core = Some(self.clone());
+        record.meta = Some(meta);
+        record.key = ids::random();
+        match place {
+            Place::Record(parent, slot) => {
+                record.inherit(parent, slot);
+                None
             }
-            _ => Node::measuring(meta, None),
-        };
-        opened.core = Some(Arc::clone(self));
-        opened
-    }
-
-    pub(crate) fn finished(&self, span: FinishedSpan) {
-        if span.flags & SAMPLED != 0 || self.out.wants_unsampled() {
-            self.out.span(span);
+            Place::Context(correlation) => {
+                record.carried = Some(Arc::clone(correlation));
+                Some(Arc::clone(correlation))
+            }
+            Place::Nowhere => None,
         }
     }
+}
 
-    /// Writes a log line of what happened in `place`.
-    pub(crate) fn line(&self, meta: &Metadata<'_>, place: Option<&Frame>, message: &[u8], own: &Fields) {
-        let (mut fields, ids) = match place {
-            Some(Frame::Node(node)) => (node.all_fields(), node.ids),
-            Some(Frame::Context(correlation)) => (arrived_ids(correlation), None),
-            _ => (Fields::default(), None),
+impl Core {
+    pub(crate) fn new(filter: Filter, sampler: Sampler, render: Render, out: Box<dyn Out>) -> Self {
+        Core { filter, sampler, render, out }
+    }
+
+    /// Ends the span in `record`, once: what comes later changes nothing.
+    pub(crate) fn finish(&self, record: &mut Record, end: Moment, outcome: Option<Ended>, error: Option<(&str, &str)>) {
+        if std::mem::replace(&mut record.ended, true) || !record.on {
+            return;
+        }
+        let (Some(ids), Some(meta)) = (record.ids, record.meta) else { return };
+        if ids.flags & SAMPLED == 0 && !self.out.wants_unsampled() {
+            return;
+        }
+        if let Some(outcome) = outcome {
+            record.fields.put_str(names::OUTCOME, outcome.as_str());
+        }
+        if let Some((text, kind)) = error {
+            record.fields.put_str(names::ERROR, text);
+            record.fields.put_str(names::ERROR_TYPE, kind);
+        }
+        self.out.span(&Closed { record, ids, meta, end, outcome, error: error.map(|(text, _)| text) });
+    }
+
+    /// Writes a log line of what happened at `place`.
+    pub(crate) fn line(&self, meta: &Metadata<'_>, place: Place<'_>, event: &EventVisitor) {
+        const NO_IDS: &[u8] = b",\"trace_id\":null,\"span_id\":null";
+        let mut arrived = List::new();
+        let (head, around) = match place {
+            Place::Record(record, _) => {
+                let (head, fields) = record.head_and_fields();
+                (head.unwrap_or(NO_IDS), fields)
+            }
+            Place::Context(correlation) => {
+                arrived_ids(correlation, &mut arrived);
+                (NO_IDS, &arrived)
+            }
+            Place::Nowhere => (NO_IDS, &arrived),
         };
-        fields.merge(own);
         let line = Line {
             unix_nanos: Moment::now().unix_nanos(),
             level: *meta.level(),
             target: meta.target(),
-            message,
-            ids: ids.map(|ids| (ids.trace, ids.span)),
+            message: &event.message,
+            ids: head,
             file: meta.file(),
             line: meta.line(),
-            fields: &fields,
+            around,
+            fields: &event.fields,
         };
-        let mut text = Vec::with_capacity(512);
-        self.render.line(&mut text, &line);
-        self.out.line(&text, *meta.level());
-    }
-
-    /// What is around the caller, for this engine.
-    pub(crate) fn place(self: &Arc<Self>) -> Option<Frame> {
-        stack::current(Some(self))
+        local::with_line(|text| {
+            self.render.line(text, &line);
+            self.out.line(text, *meta.level());
+        });
     }
 }
 
 /// The ids that came with a request, as fields.
-fn arrived_ids(correlation: &Correlation) -> Fields {
-    let mut fields = Fields::default();
+fn arrived_ids(correlation: &Correlation, fields: &mut List) {
     if let Some(id) = &correlation.session_id {
         fields.put_str(names::SESSION_ID, id.as_str());
     }
@@ -190,5 +201,4 @@ fn arrived_ids(correlation: &Correlation) -> Fields {
     if let Some(id) = &correlation.message_id {
         fields.put_str(names::MESSAGE_ID, id.as_str());
     }
-    fields
 }

@@ -6,21 +6,11 @@ use std::fmt;
 use crate::log::json;
 use crate::names;
 
-/// Fields in the order in which they were recorded, no key twice.
-#[derive(Clone, Default)]
+/// The fields of a span that has ended, in the order in which they were recorded, no key twice.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fields {
     /// `,"key":value` for each.
     text: Vec<u8>,
-    pieces: Vec<Piece>,
-}
-
-/// Where a field stands in the text.
-#[derive(Clone)]
-struct Piece {
-    key: Cow<'static, str>,
-    start: usize,
-    value: usize,
-    end: usize,
 }
 
 /// The value of a field.
@@ -39,78 +29,41 @@ pub enum FieldValue<'a> {
 }
 
 impl Fields {
+    /// `text` is what a [`List`] has rendered.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        Fields { text: text.to_vec() }
+    }
+
     /// Each key with its value, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, FieldValue<'_>)> {
-        self.pieces.iter().map(|piece| (&*piece.key, json::value(&self.text[piece.value..piece.end])))
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, FieldValue<'_>)> {
+        json::pairs(&self.text)
     }
 
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<FieldValue<'_>> {
-        self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.text.is_empty()
     }
 
-    /// `,"key":value` for each, in order.
+    /// `,"key":value` for each.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Each key with its value as JSON text, in order.
-    pub(crate) fn rendered(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.pieces.iter().map(|piece| (&*piece.key, &self.text[piece.value..piece.end]))
-    }
-
-    /// Records a field, in place of one of the same key. A key that every log line begins with gets a trailing `_`.
-    pub(crate) fn put(&mut self, key: impl Into<Cow<'static, str>>, render: impl FnOnce(&mut Vec<u8>)) {
-        let mut key = key.into();
-        if names::RESERVED.contains(&&*key) {
-            key = Cow::Owned(format!("{key}_"));
-        }
-        self.forget(&key);
-        let start = self.text.len();
-        self.text.extend_from_slice(b",\"");
-        json::escape(&mut self.text, &key);
-        self.text.extend_from_slice(b"\":");
-        let value = self.text.len();
-        render(&mut self.text);
-        self.pieces.push(Piece { key, start, value, end: self.text.len() });
-    }
-
-    /// Records text.
-    pub(crate) fn put_str(&mut self, key: impl Into<Cow<'static, str>>, value: &str) {
-        self.put(key, |text| json::string(text, value));
-    }
-
-    /// Records all of `later`, which wins where a key is here already.
-    pub(crate) fn merge(&mut self, later: &Fields) {
-        for piece in &later.pieces {
-            self.forget(&piece.key);
-            let start = self.text.len();
-            self.text.extend_from_slice(&later.text[piece.start..piece.end]);
-            self.pieces.push(Piece {
-                key: piece.key.clone(),
-                start,
-                value: start + (piece.value - piece.start),
-                end: self.text.len(),
-            });
-        }
-    }
-
-    fn forget(&mut self, key: &str) {
-        let Some(at) = self.pieces.iter().position(|piece| piece.key == key) else { return };
-        let gone = self.pieces.remove(at);
-        let length = gone.end - gone.start;
-        self.text.drain(gone.start..gone.end);
-        for piece in &mut self.pieces[at..] {
-            piece.start -= length;
-            piece.value -= length;
-            piece.end -= length;
+    /// Adds a field, unless there is one of that key.
+    #[cfg(test)]
+    pub(crate) fn put(&mut self, key: &str, render: impl FnOnce(&mut Vec<u8>)) {
+        if self.get(key).is_none() {
+            self.text.push(b',');
+            json::string(&mut self.text, key);
+            self.text.push(b':');
+            render(&mut self.text);
         }
     }
 }
@@ -133,38 +86,270 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
+/// Fields while they are recorded: inherited ones first, then one's own, no key twice.
+#[derive(Default)]
+pub(crate) struct List {
+    /// `,"key":value` for each.
+    text: Vec<u8>,
+    pieces: Vec<Piece>,
+    /// One bit a key: where two lists have no bit in common, they have no key in common.
+    mask: u64,
+    /// Where one's own fields begin, in the text and in the pieces.
+    own_text: usize,
+    own_pieces: usize,
+}
+
+/// Where a field stands in the text.
+#[derive(Clone, Copy)]
+struct Piece {
+    key: &'static str,
+    start: u32,
+    end: u32,
+}
+
+/// A buffer beyond this is given back when its record is used again.
+const LARGEST_KEPT: usize = 8 * 1024;
+
+impl List {
+    pub(crate) const fn new() -> Self {
+        List { text: Vec::new(), pieces: Vec::new(), mask: 0, own_text: 0, own_pieces: 0 }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+        (self.mask, self.own_text, self.own_pieces) = (0, 0, 0);
+        if self.text.capacity() > LARGEST_KEPT {
+            self.text = Vec::new();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// `,"key":value` for each, in order.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The same for one's own.
+    pub(crate) fn own_text(&self) -> &[u8] {
+        &self.text[self.own_text..]
+    }
+
+    /// Each of one's own.
+    pub(crate) fn own(&self) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
+        self.pieces[self.own_pieces..].iter().map(|piece| (piece.key, json::value(json::after_key(self.piece(piece)))))
+    }
+
+    fn piece(&self, piece: &Piece) -> &[u8] {
+        &self.text[piece.start as usize..piece.end as usize]
+    }
+
+    /// Whether there may be a field of this name: no is certain.
+    #[inline]
+    pub(crate) fn may_have(&self, key: &str) -> bool {
+        self.mask & bit(key) != 0
+    }
+
+    /// Begins with all that `parent` has; what follows is one's own.
+    pub(crate) fn inherit(&mut self, parent: &List) {
+        self.text.extend_from_slice(&parent.text);
+        self.pieces.extend_from_slice(&parent.pieces);
+        self.mask = parent.mask;
+        (self.own_text, self.own_pieces) = (self.text.len(), self.pieces.len());
+    }
+
+    /// Records a field, in place of one of the same key. A key that every log line begins with gets a trailing `_`.
+    #[inline]
+    pub(crate) fn put(&mut self, key: &'static str, render: impl FnOnce(&mut Vec<u8>)) {
+        let key = unreserved(key);
+        if self.mask & bit(key) != 0 {
+            self.forget(key);
+        }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(b",\"");
+        json::escape(&mut self.text, key);
+        self.text.extend_from_slice(b"\":");
+        render(&mut self.text);
+        self.add(key, start);
+    }
+
+    fn add(&mut self, key: &'static str, start: u32) {
+        self.pieces.push(Piece { key, start, end: self.text.len() as u32 });
+        self.mask |= bit(key);
+    }
+
+    /// Records text.
+    pub(crate) fn put_str(&mut self, key: &'static str, value: &str) {
+        self.put(key, |text| json::string(text, value));
+    }
+
+    /// Records all of `later`, which wins where a key is here already.
+    pub(crate) fn merge(&mut self, later: &List) {
+        self.merge_pieces(later, 0);
+    }
+
+    /// Records what `later` has of its own.
+    pub(crate) fn merge_own(&mut self, later: &List) {
+        self.merge_pieces(later, later.own_pieces);
+    }
+
+    fn merge_pieces(&mut self, later: &List, first: usize) {
+        for piece in &later.pieces[first..] {
+            if self.mask & bit(piece.key) != 0 {
+                self.forget(piece.key);
+            }
+            let start = self.text.len() as u32;
+            self.text.extend_from_slice(later.piece(piece));
+            self.add(piece.key, start);
+        }
+    }
+
+    /// Puts what `parent` has now in place of what was inherited.
+    pub(crate) fn inherit_again(&mut self, parent: &List) {
+        let mut fresh = List::new();
+        fresh.inherit(parent);
+        fresh.merge_pieces(self, self.own_pieces);
+        *self = fresh;
+    }
+
+    /// Appends the fields that `over` does not have.
+    #[inline]
+    pub(crate) fn append_to(&self, text: &mut Vec<u8>, over: &List) {
+        if self.mask & over.mask == 0 {
+            text.extend_from_slice(&self.text);
+        } else {
+            self.append_some(text, over);
+        }
+    }
+
+    #[cold]
+    fn append_some(&self, text: &mut Vec<u8>, over: &List) {
+        for piece in self.pieces.iter().filter(|piece| !over.pieces.iter().any(|other| other.key == piece.key)) {
+            text.extend_from_slice(self.piece(piece));
+        }
+    }
+
+    #[cold]
+    fn forget(&mut self, key: &str) {
+        let Some(at) = self.pieces.iter().position(|piece| piece.key == key) else { return };
+        let gone = self.pieces.remove(at);
+        self.text.drain(gone.start as usize..gone.end as usize);
+        let length = gone.end - gone.start;
+        for piece in &mut self.pieces[at..] {
+            piece.start -= length;
+            piece.end -= length;
+        }
+        if at < self.own_pieces {
+            self.own_pieces -= 1;
+            self.own_text -= length as usize;
+        }
+    }
+}
+
+const fn bit(key: &str) -> u64 {
+    let key = key.as_bytes();
+    if key.is_empty() {
+        return 1;
+    }
+    let mixed = key.len() + key[0] as usize * 7 + key[key.len() - 1] as usize * 31 + key[key.len() / 2] as usize * 3;
+    1 << (mixed & 63)
+}
+
+const RESERVED_BITS: u64 = {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < names::RESERVED.len() {
+        bits |= bit(names::RESERVED[at]);
+        at += 1;
+    }
+    bits
+};
+
+#[inline]
+fn unreserved(key: &'static str) -> &'static str {
+    if bit(key) & RESERVED_BITS == 0 { key } else { renamed(key) }
+}
+
+#[cold]
+fn renamed(key: &'static str) -> &'static str {
+    match names::RESERVED.iter().position(|reserved| *reserved == key) {
+        Some(at) => names::RESERVED_AS_FIELDS[at],
+        None => key,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(fields: &Fields) -> &str {
-        std::str::from_utf8(fields.text()).expect("UTF-8")
+    fn text(list: &List) -> &str {
+        std::str::from_utf8(list.text()).expect("UTF-8")
     }
 
     #[test]
     fn a_field_recorded_again_stands_once_and_last() {
-        let mut fields = Fields::default();
-        fields.put_str("a", "1");
-        fields.put_str("b", "2");
-        fields.put_str("a", "3");
-        assert_eq!(text(&fields), r#","b":"2","a":"3""#);
-        assert_eq!(fields.get("a"), Some(FieldValue::Str("3".into())));
+        let mut list = List::new();
+        list.put_str("a", "1");
+        list.put_str("b", "2");
+        list.put_str("a", "3");
+        assert_eq!(text(&list), r#","b":"2","a":"3""#);
+        assert_eq!(list.own().last(), Some(("a", FieldValue::Str("3".into()))));
     }
 
     #[test]
     fn a_reserved_key_gets_an_underscore() {
-        let mut fields = Fields::default();
-        fields.put_str("trace_id", "forged");
-        assert_eq!(text(&fields), r#","trace_id_":"forged""#);
+        let mut list = List::new();
+        list.put_str("trace_id", "forged");
+        assert_eq!(text(&list), r#","trace_id_":"forged""#);
     }
 
     #[test]
-    fn the_inner_one_wins_a_merge() {
-        let (mut outer, mut inner) = (Fields::default(), Fields::default());
-        outer.put_str("user_id", "u1");
-        outer.put_str("x", "outer");
-        inner.put_str("x", "inner");
-        outer.merge(&inner);
-        assert_eq!(text(&outer), r#","user_id":"u1","x":"inner""#);
+    fn an_inherited_field_that_is_recorded_again_becomes_ones_own() {
+        let (mut parent, mut child) = (List::new(), List::new());
+        parent.put_str("user_id", "u1");
+        parent.put_str("x", "outer");
+        child.inherit(&parent);
+        child.put_str("x", "inner");
+        assert_eq!(text(&child), r#","user_id":"u1","x":"inner""#);
+        assert_eq!(child.own_text(), br#","x":"inner""#);
+    }
+
+    #[test]
+    fn what_is_inherited_again_leaves_ones_own_in_place() {
+        let (mut parent, mut child) = (List::new(), List::new());
+        parent.put_str("user_id", "u1");
+        child.inherit(&parent);
+        child.put_str("x", "mine");
+        parent.put_str("agent_id", "a1");
+        parent.put_str("x", "late");
+        child.inherit_again(&parent);
+        assert_eq!(text(&child), r#","user_id":"u1","agent_id":"a1","x":"mine""#);
+        assert_eq!(child.own_text(), br#","x":"mine""#);
+    }
+
+    #[test]
+    fn a_line_leaves_out_what_its_own_fields_override_even_where_bits_collide() {
+        let (mut span, mut event) = (List::new(), List::new());
+        span.put_str("ab", "1");
+        span.put_str("cd", "2");
+        event.put_str("ab", "3");
+        let mut line = Vec::new();
+        span.append_to(&mut line, &event);
+        assert_eq!(line, br#","cd":"2""#);
+    }
+
+    #[test]
+    fn fields_read_back_as_they_were_written() {
+        let mut list = List::new();
+        list.put("odd \"key\", with: all", |text| json::integer(text, 7));
+        list.put_str("text", "a \"quoted\", comma: and \\ slash\n");
+        list.put("yes", |text| json::boolean(text, true));
+        let fields = Fields::of(list.own_text());
+        let read: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(read, ["odd \"key\", with: all=7", "text=a \"quoted\", comma: and \\ slash\n", "yes=true"]);
+        assert_eq!(list.own().next(), Some(("odd \"key\", with: all", FieldValue::I64(7))));
     }
 }

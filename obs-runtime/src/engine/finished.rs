@@ -1,9 +1,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use crate::engine::Fields;
+use crate::engine::clock::Moment;
+use crate::engine::record::{Ids, Record};
 use crate::{Ended, SpanId, TraceId};
 
 /// A span that has ended, as exporters receive it.
@@ -56,6 +58,43 @@ impl FinishedSpan {
             (Some(error), _) => Err(error),
             (None, Some(outcome @ (Ended::Panicked | Ended::Error))) => Err(outcome.as_str()),
             _ => Ok(()),
+        }
+    }
+}
+
+/// A span at its end, while its record is still at hand.
+pub(crate) struct Closed<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) ids: Ids,
+    pub(crate) meta: &'static Metadata<'static>,
+    pub(crate) end: Moment,
+    pub(crate) outcome: Option<Ended>,
+    pub(crate) error: Option<&'a str>,
+}
+
+impl Closed<'_> {
+    /// The span as exporters receive it.
+    pub(crate) fn to_finished(&self) -> FinishedSpan {
+        let Closed { record, ids, meta, .. } = self;
+        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
+        FinishedSpan {
+            trace_id: ids.trace,
+            span_id: ids.span,
+            parent_id: ids.parent,
+            parent_is_remote: ids.parent_is_remote,
+            flags: ids.flags,
+            trace_state: trace.and_then(|trace| trace.state.clone()),
+            name: record.name.clone().unwrap_or(Cow::Borrowed(meta.name())),
+            target: meta.target(),
+            location: meta.file().zip(meta.line()),
+            level: *meta.level(),
+            kind: record.kind,
+            start_unix_nanos: record.start.unix_nanos(),
+            duration_nanos: self.end.since(record.start),
+            fields: Fields::of(record.fields.own_text()),
+            outcome: self.outcome,
+            error: self.error.map(Into::into),
+            links: record.links.clone(),
         }
     }
 }

@@ -1,22 +1,27 @@
 //! The engine: spans, events and the clock, behind `tracing::Subscriber`.
 //!
-//! A span is a [`node::Node`], held by whoever works in it: the thread's [`stack`], the call that an attribute observes, or the
-//! table of ids by which `tracing` names it ([`core`]). A log line asks the node for the fields of all the spans around.
+//! A span is a [`record::Record`] in a box, and the box is where the span is: with the call that an attribute observes, on the
+//! [`stack`] of the thread that works in it, or in one of the [`slots`] where `tracing` and other threads find it by an id. A
+//! child copies the rendered fields of its parent, so that a log line copies one text.
 
 pub(crate) mod call;
 pub(crate) mod callsite;
 pub(crate) mod clock;
 pub(crate) mod context;
 pub(crate) mod core;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod filter;
 mod finished;
-pub(crate) mod node;
+pub(crate) mod held;
+pub(crate) mod local;
+pub(crate) mod record;
 pub(crate) mod sampling;
+pub(crate) mod slots;
 pub(crate) mod stack;
 pub(crate) mod subscriber;
 pub(crate) mod visit;
 
 pub(crate) use self::context::{Entered, current, enter};
 pub use self::fields::{FieldValue, Fields};
+pub(crate) use self::finished::Closed;
 pub use self::finished::{FinishedSpan, Link, SpanKind};

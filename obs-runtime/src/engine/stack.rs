@@ -1,95 +1,296 @@
 //! What this thread is inside of: spans, and contexts that arrived from elsewhere.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
+use tracing::Metadata;
+
 use crate::engine::callsite::Callsite;
-use crate::engine::core::Core;
-use crate::engine::node::Node;
-use crate::loss::{Reason, Signal, lost};
+use crate::engine::local::{self, with_stack};
+use crate::engine::record::{self, Parent, Record};
+use crate::engine::slots;
 use crate::propagation::Correlation;
 
 /// One level of the stack.
-#[derive(Clone)]
 pub(crate) enum Frame {
-    /// An open span, or an observed call whose span is off.
-    Node(Arc<Node>),
+    /// The record of a call that runs here.
+    Own(Box<Record>),
+    /// A record that lies in a slot: a span of plain `tracing`, or one that somebody asked for.
+    Slot { id: u64, key: u64, engine: usize, on: bool },
     /// The context of a caller elsewhere: the spans above it continue it.
     Context(Arc<Correlation>),
     /// An observed future in its first poll, before its first statement has opened the span.
     Opening(&'static Callsite),
 }
 
-thread_local! { static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) }; }
+/// What is around the caller.
+pub(crate) enum Place<'a> {
+    /// A span or a call, with its slot if it has one.
+    Record(&'a mut Record, u64),
+    Context(&'a Arc<Correlation>),
+    Nowhere,
+}
 
-/// Runs `f` on the stack; nothing where the thread's storage is gone, or where the stack is in use (an allocator or a signal
-/// handler that logs).
-fn with<R>(f: impl FnOnce(&mut Vec<Frame>) -> R) -> Option<R> {
-    let result = STACK.try_with(|stack| stack.try_borrow_mut().ok().map(|mut stack| f(&mut stack))).ok().flatten();
-    if result.is_none() {
-        lost(Signal::Spans, Reason::ThreadEnding, 1);
+impl Frame {
+    /// The frame of a slot; nothing when it is empty.
+    pub(crate) fn of_slot(id: u64) -> Option<Self> {
+        slots::with(id, |record| Frame::Slot { id, key: record.key, engine: record.engine(), on: record.on })
     }
-    result
+
+    /// Names the record; 0 for a frame that has none.
+    #[inline]
+    pub(crate) fn key(&self) -> u64 {
+        match self {
+            Frame::Own(record) => record.key,
+            Frame::Slot { key, .. } => *key,
+            Frame::Context(_) | Frame::Opening(_) => 0,
+        }
+    }
+
+    #[inline]
+    fn is(&self, wanted: u64) -> bool {
+        self.key() == wanted
+    }
+
+    /// Runs `f` on the frame's record and slot.
+    #[inline]
+    fn with<R>(&mut self, f: impl FnOnce(&mut Record, u64) -> R) -> Option<R> {
+        match self {
+            Frame::Own(record) => Some(f(record, 0)),
+            Frame::Slot { id, .. } => slots::with(*id, |record| f(record, *id)),
+            _ => None,
+        }
+    }
 }
 
-pub(crate) fn push(frame: Frame) {
-    with(|stack| stack.push(frame));
+/// Puts a frame on the stack; gives it back where there is no stack any more.
+#[inline]
+pub(crate) fn push(frame: Frame) -> Result<(), Frame> {
+    let mut frame = Some(frame);
+    with_stack(|stack| stack.extend(frame.take()));
+    frame.map_or(Ok(()), Err)
 }
 
-/// Takes the topmost frame that `is_it` knows off the stack: guards may be dropped out of order, so never the top blindly.
-pub(crate) fn remove(is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
-    with(|stack| stack.iter().rposition(is_it).map(|at| stack.remove(at))).flatten()
+/// Takes the topmost frame of this record off the stack: guards may be dropped out of order, so never the top blindly.
+#[inline]
+pub(crate) fn take(key: u64) -> Option<Frame> {
+    take_where(|frame| frame.is(key))
+}
+
+#[inline]
+pub(crate) fn take_where(is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+    with_stack(|stack| {
+        if stack.last().is_some_and(&is_it) {
+            return stack.pop();
+        }
+        stack.iter().rposition(&is_it).map(|at| stack.remove(at))
+    })
+    .flatten()
+}
+
+/// Runs `f` on the record of this key that is on the stack.
+#[inline]
+pub(crate) fn with_key<R>(key: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+    with_stack(|stack| stack.iter_mut().rev().find(|frame| frame.is(key))?.with(|record, _| f(record))).flatten()
+}
+
+/// The slot of the record of this key that is on the stack, if it is in one.
+pub(crate) fn slot_of(key: u64) -> Option<u64> {
+    with_stack(|stack| match stack.iter().rev().find(|frame| frame.is(key))? {
+        Frame::Slot { id, .. } => Some(*id),
+        _ => None,
+    })
+    .flatten()
+}
+
+/// Runs `f` on the record of the innermost call of `site`.
+pub(crate) fn with_site<R>(site: &'static Callsite, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+    with_stack(|stack| {
+        let is_it = |record: &mut Record, _| record.site.is_some_and(|own| std::ptr::eq(own, site));
+        let at = (0..stack.len()).rev().find(|at| stack[*at].with(is_it).unwrap_or(false))?;
+        stack[at].with(|record, _| f(record))
+    })
+    .flatten()
+}
+
+/// Runs `f` on what is around the caller for this engine: the innermost of its own calls, or a context that lies above it.
+#[inline]
+pub(crate) fn at_current<R>(engine: usize, mut f: impl FnMut(Place<'_>) -> R) -> R {
+    let result = with_stack(|stack| {
+        let at = current(stack, engine, false)?;
+        refresh(stack, at);
+        match &mut stack[at] {
+            Frame::Own(record) => Some(f(Place::Record(record, 0))),
+            Frame::Slot { id, .. } => slots::with(*id, |record| f(Place::Record(record, *id))),
+            Frame::Context(correlation) => Some(f(Place::Context(correlation))),
+            Frame::Opening(_) => None,
+        }
+    });
+    // No stack, nothing on it, or a span that another thread has closed just now.
+    result.flatten().unwrap_or_else(|| f(Place::Nowhere))
+}
+
+/// Runs `f` on the record in a slot, brought up to date.
+pub(crate) fn at_slot<R>(id: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+    refresh_slot(id, 0);
+    slots::with(id, f)
+}
+
+/// Where the innermost open record of this engine is, or a context above it; with `on`, only a span will do.
+#[inline]
+fn current(stack: &[Frame], engine: usize, on: bool) -> Option<usize> {
+    stack.iter().rposition(|frame| match frame {
+        Frame::Own(record) => record.engine() == engine && (record.on || !on),
+        Frame::Slot { id, engine: own, on: is_on, .. } => *own == engine && (*is_on || !on) && slots::is_open(*id),
+        Frame::Context(_) => true,
+        Frame::Opening(_) => false,
+    })
+}
+
+/// Takes over fields that came late to the spans around the record at `at`.
+#[inline]
+fn refresh(stack: &mut [Frame], at: usize) {
+    let stale = stack[at].with(|record, _| record.is_stale().then_some(record.parent)).flatten();
+    if let Some(parent) = stale {
+        refresh_from(stack, at, parent);
+    }
+}
+
+#[cold]
+fn refresh_from(stack: &mut [Frame], at: usize, parent: Parent) {
+    let late = record::late();
+    if let Some(below) = stack[..at].iter().rposition(|frame| frame.is(parent.key)) {
+        refresh(stack, below);
+        let (lower, upper) = stack.split_at_mut(at);
+        // Where both lie in slots, the parent is locked before its child: here, and everywhere.
+        lower[below].with(|parent, _| upper[0].with(|record, _| record.inherit_again(parent)));
+    } else if parent.slot != 0 {
+        refresh_slot(parent.slot, 0);
+        slots::with(parent.slot, |parent| stack[at].with(|record, _| record.inherit_again(parent)));
+    }
+    stack[at].with(|record, _| record.is_fresh(late));
+}
+
+/// How far up late fields are looked for where no stack leads the way.
+const DEEPEST: usize = 64;
+
+fn refresh_slot(id: u64, depth: usize) {
+    let Some(parent) = slots::with(id, |record| record.is_stale().then_some(record.parent)).flatten() else { return };
+    let late = record::late();
+    if parent.slot != 0 && depth < DEEPEST {
+        refresh_slot(parent.slot, depth + 1);
+        slots::with(parent.slot, |parent| slots::with(id, |record| record.inherit_again(parent)));
+    }
+    slots::with(id, |record| record.is_fresh(late));
 }
 
 /// Whether a future of `site` is in its first poll on this thread, and nothing was entered since.
 pub(crate) fn awaits(site: &'static Callsite) -> bool {
-    with(|stack| stack.last().is_some_and(|frame| is_opening(frame, site))).unwrap_or(false)
+    with_stack(|stack| stack.last().is_some_and(|frame| is_opening(frame, site))).unwrap_or(false)
 }
 
-/// Puts `node` in the place that a future's first poll holds for it.
-pub(crate) fn fill(site: &'static Callsite, node: &Arc<Node>) {
-    with(|stack| {
-        if let Some(frame) = stack.iter_mut().rev().find(|frame| is_opening(frame, site)) {
-            *frame = Frame::Node(Arc::clone(node));
+/// Puts a frame in the place that a future's first poll holds for it; gives it back where there is none.
+pub(crate) fn fill(site: &'static Callsite, frame: Frame) -> Option<Frame> {
+    let mut frame = Some(frame);
+    with_stack(|stack| {
+        if let Some(place) = stack.iter_mut().rev().find(|frame| is_opening(frame, site))
+            && let Some(frame) = frame.take()
+        {
+            *place = frame;
         }
     });
+    frame
 }
 
-/// Takes away the place that nobody filled.
-pub(crate) fn forget(site: &'static Callsite) {
-    remove(|frame| is_opening(frame, site));
-}
-
-/// The innermost call of `site`.
-pub(crate) fn node_of(site: &'static Callsite) -> Option<Arc<Node>> {
-    find(|frame| match frame {
-        Frame::Node(node) if node.site.is_some_and(|own| std::ptr::eq(own, site)) => Some(Arc::clone(node)),
-        _ => None,
+/// The key of the record that a future's first poll has opened. A place that nobody filled is taken away.
+pub(crate) fn settled(site: &'static Callsite) -> Option<u64> {
+    with_stack(|stack| {
+        let is_of_site = |frame: &mut Frame| {
+            is_opening(frame, site)
+                || frame.with(|record, _| record.site.is_some_and(|own| std::ptr::eq(own, site))) == Some(true)
+        };
+        let at = (0..stack.len()).rev().find(|at| is_of_site(&mut stack[*at]))?;
+        if is_opening(&stack[at], site) {
+            stack.remove(at);
+            return None;
+        }
+        Some(stack[at].key())
     })
+    .flatten()
 }
 
 fn is_opening(frame: &Frame, site: &'static Callsite) -> bool {
     matches!(frame, Frame::Opening(own) if std::ptr::eq(*own, site))
 }
 
-/// The topmost frame for which `f` has an answer.
-pub(crate) fn find<R>(f: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
-    with(|stack| stack.iter().rev().find_map(f)).flatten()
-}
-
-/// What a new span of `core` hangs under: the innermost of its own calls, or a context that lies above it.
-pub(crate) fn current(core: Option<&Arc<Core>>) -> Option<Frame> {
-    find(|frame| match frame {
-        Frame::Node(node) if same(node.core.as_ref(), core) => Some(frame.clone()),
-        Frame::Context(_) => Some(frame.clone()),
-        _ => None,
+/// The innermost span of this engine, in a slot where others find it too.
+pub(crate) fn current_span(engine: usize) -> Option<(u64, &'static Metadata<'static>)> {
+    with_stack(|stack| {
+        let at = current(stack, engine, true)?;
+        let id = promote(&mut stack[at])?;
+        slots::with(id, |record| record.meta).flatten().map(|meta| (id, meta))
     })
+    .flatten()
 }
 
-fn same(a: Option<&Arc<Core>>, b: Option<&Arc<Core>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
+/// What a task that is started here takes along: the innermost record, in a slot and with a reference, or context.
+pub(crate) fn share_current() -> Option<Frame> {
+    with_stack(|stack| {
+        let at = stack.iter().rposition(|frame| !matches!(frame, Frame::Opening(_)))?;
+        if let Frame::Context(correlation) = &stack[at] {
+            return Some(Frame::Context(Arc::clone(correlation)));
+        }
+        let id = promote(&mut stack[at])?;
+        if slots::retain(id) { Frame::of_slot(id) } else { None }
+    })
+    .flatten()
+}
+
+/// Moves a record from its frame into a slot, if it is not in one.
+fn promote(frame: &mut Frame) -> Option<u64> {
+    if let Frame::Slot { id, .. } = frame {
+        return Some(*id);
+    }
+    let Frame::Own(record) = frame else { return None };
+    let (key, engine, on) = (record.key, record.engine(), record.on);
+    match local::insert(std::mem::take(record)) {
+        Ok(id) => {
+            *frame = Frame::Slot { id, key, engine, on };
+            Some(id)
+        }
+        Err(back) => {
+            *record = back;
+            None
+        }
+    }
+}
+
+/// Runs `f` on the innermost record or context that has an answer.
+pub(crate) fn find<R>(mut f: impl FnMut(Place<'_>) -> Option<R>) -> Option<R> {
+    with_stack(|stack| {
+        stack.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Own(record) => f(Place::Record(record, 0)),
+            Frame::Slot { id, .. } => slots::with(*id, |record| f(Place::Record(record, *id))).flatten(),
+            Frame::Context(correlation) => f(Place::Context(correlation)),
+            Frame::Opening(_) => None,
+        })
+    })
+    .flatten()
+}
+
+/// Tells the observed call around a failed one, and the plain spans between, that it failed.
+pub(crate) fn mark(mut parent: Parent, text: &str) {
+    for _ in 0..DEEPEST {
+        let told = |record: &mut Record| {
+            record.child_failed(text.to_owned());
+            (record.site.is_some(), record.parent)
+        };
+        let next = match with_key(parent.key, told) {
+            None if parent.slot != 0 => slots::with(parent.slot, told),
+            next => next,
+        };
+        match next {
+            Some((false, above)) if above.key != 0 => parent = above,
+            _ => return,
+        }
     }
 }

@@ -1,34 +1,41 @@
 //! The engine as a `tracing::Subscriber`.
 
-use std::sync::Arc;
-
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
+use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 use crate::engine::clock::Moment;
-use crate::engine::core::Core;
-use crate::engine::node::Node;
-use crate::engine::stack::{self, Frame};
+use crate::engine::core::CoreRef;
+use crate::engine::fields::List;
+use crate::engine::record::Record;
+use crate::engine::stack::{self, Frame, Place};
 use crate::engine::visit::{EventVisitor, SpanVisitor};
-use crate::engine::{FieldValue, Fields, Link, SpanKind};
+use crate::engine::{FieldValue, Link, SpanKind, local, slots};
+use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
 use crate::names;
 
 /// A complete subscriber: spans, ids, log lines and finished spans, without a `Registry`.
-pub(crate) struct Engine(pub(crate) Arc<Core>);
+pub(crate) struct Engine(pub(crate) CoreRef);
+
+/// The id of a span that found no slot: known to nobody.
+const NOBODY: u64 = u64::MAX;
 
 impl Engine {
-    /// What a span or an event hangs under: what it says itself, else what is around it.
-    fn place(&self, root: bool, contextual: bool, parent: Option<&Id>) -> Option<Frame> {
+    /// Runs `f` at what a span or an event hangs under: what it says itself, else what is around it.
+    fn at<R>(&self, root: bool, contextual: bool, parent: Option<&Id>, mut f: impl FnMut(Place<'_>) -> R) -> R {
         if root {
-            None
-        } else if contextual {
-            self.0.place()
-        } else {
-            parent.and_then(|id| self.0.node(id.into_u64())).map(Frame::Node)
+            return f(Place::Nowhere);
+        }
+        if contextual {
+            return stack::at_current(self.0.address(), f);
+        }
+        let id = parent.map_or(0, Id::into_u64);
+        match stack::at_slot(id, |record| f(Place::Record(record, id))) {
+            Some(result) => result,
+            None => f(Place::Nowhere),
         }
     }
 }
@@ -47,120 +54,117 @@ impl Subscriber for Engine {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        // The user's `Display` runs first, with nothing held.
-        let mut fields = Fields::default();
-        attributes.record(&mut SpanVisitor(&mut fields));
-        let place = self.place(attributes.is_root(), attributes.is_contextual(), attributes.parent());
-        let mut node = self.0.open(attributes.metadata(), place);
-        node.scope = scope::current();
-        adopt_conventions(&node, &fields);
-        node.record(&fields);
-        let id = self.0.hold(&Arc::new(node));
-        self.0.filter.opened(attributes, id);
+        let mut record = local::fresh();
+        let meta = attributes.metadata();
+        self.at(attributes.is_root(), attributes.is_contextual(), attributes.parent(), |place| {
+            self.0.open_at(&mut record, meta, place);
+        });
+        // The user's `Display` runs with nothing held.
+        attributes.record(&mut SpanVisitor(&mut record.fields));
+        adopt_conventions(&mut record);
+        record.scope = scope::current();
+        record.start = Moment::now();
+        let watches = self.0.filter.watches_spans();
+        let id = match local::insert(record) {
+            Ok(id) => id,
+            Err(record) => {
+                lost(Signal::Spans, Reason::QueueFull, 1);
+                local::recycle(record);
+                return Id::from_u64(NOBODY);
+            }
+        };
+        if watches {
+            self.0.filter.opened(attributes, id);
+        }
         Id::from_u64(id)
     }
 
-    fn record(&self, id: &Id, values: &Record<'_>) {
-        let Some(node) = self.0.node(id.into_u64()) else { return };
-        let mut fields = Fields::default();
-        values.record(&mut SpanVisitor(&mut fields));
-        adopt_conventions(&node, &fields);
-        node.record(&fields);
+    fn record(&self, id: &Id, values: &Values<'_>) {
+        let mut later = List::new();
+        values.record(&mut SpanVisitor(&mut later));
+        slots::with(id.into_u64(), |record| {
+            record.record(&later);
+            adopt_conventions(record);
+        });
         self.0.filter.recorded(id, values);
     }
 
     fn record_follows_from(&self, id: &Id, follows: &Id) {
-        if let (Some(node), Some(other)) = (self.0.node(id.into_u64()), self.0.node(follows.into_u64()))
-            && let Some(ids) = other.ids
-        {
-            node.link(Link { trace_id: ids.trace, span_id: ids.span });
-        }
+        let Some(Some(ids)) = slots::with(follows.into_u64(), |other| other.ids) else { return };
+        slots::with(id.into_u64(), |record| record.link(Link { trace_id: ids.trace, span_id: ids.span }));
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut visitor = EventVisitor::default();
-        event.record(&mut visitor);
-        let place = self.place(event.is_root(), event.is_contextual(), event.parent());
-        self.0.line(event.metadata(), place.as_ref(), &visitor.message, &visitor.fields);
+        local::with_event(|visitor: &mut EventVisitor| {
+            event.record(visitor);
+            let visitor = &*visitor;
+            self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
+                self.0.line(event.metadata(), place, visitor);
+            });
+        });
     }
 
     fn enter(&self, id: &Id) {
-        if let Some(node) = self.0.node(id.into_u64()) {
-            stack::push(Frame::Node(node));
-            self.0.filter.entered(id.into_u64());
+        let id = id.into_u64();
+        if let Some(frame) = Frame::of_slot(id)
+            && stack::push(frame).is_ok()
+        {
+            self.0.filter.entered(id);
         }
     }
 
     fn exit(&self, id: &Id) {
-        let id = id.into_u64();
-        let removed = stack::remove(|frame| match frame {
-            Frame::Node(node) => {
-                node.core.as_ref().is_some_and(|core| Arc::ptr_eq(core, &self.0)) && node.id.get() == Some(&id)
-            }
-            _ => false,
-        });
-        if removed.is_some() {
-            self.0.filter.exited(id);
+        let exited = id.into_u64();
+        if stack::take_where(|frame| matches!(frame, Frame::Slot { id, .. } if *id == exited)).is_some() {
+            self.0.filter.exited(exited);
         }
     }
 
     fn clone_span(&self, id: &Id) -> Id {
-        self.0.retain(id.into_u64());
+        slots::retain(id.into_u64());
         id.clone()
     }
 
     fn try_close(&self, id: Id) -> bool {
-        let Some(node) = self.0.release(id.into_u64()) else { return false };
+        let Some(mut record) = local::release(id.into_u64()) else { return false };
         // An observed call ends its span itself: what is given back here was only a handle on it.
-        if node.site.is_none() {
-            node.finish(Moment::now(), None, None);
+        if record.site.is_none() {
+            self.0.finish(&mut record, Moment::now(), None, None);
             self.0.filter.closed(id.into_u64());
         }
+        local::recycle(record);
         true
     }
 
     fn current_span(&self) -> Current {
-        let mut place = match self.0.place() {
-            Some(Frame::Node(node)) => Some(node),
-            _ => None,
-        };
-        while let Some(node) = place {
-            if node.on {
-                return Current::new(Id::from_u64(known(&self.0, &node)), node.meta);
-            }
-            place = node.parent();
+        // `tracing` clones the id that it is given here, and never gives this one back.
+        match stack::current_span(self.0.address()) {
+            Some((id, meta)) => Current::new(Id::from_u64(id), meta),
+            None => Current::none(),
         }
-        Current::none()
-    }
-}
-
-/// The id of a node that is on the stack, known to `tracing` for as long as the call runs.
-fn known(core: &Arc<Core>, node: &Arc<Node>) -> u64 {
-    match node.id.get() {
-        Some(id) => *id,
-        None => core.hold(node),
     }
 }
 
 /// The field names by which `tracing` code speaks to OpenTelemetry.
-fn adopt_conventions(node: &Node, fields: &Fields) {
-    if fields.is_empty() {
+fn adopt_conventions(record: &mut Record) {
+    if !record.fields.may_have(names::OTEL_NAME) && !record.fields.may_have(names::OTEL_KIND) {
         return;
     }
-    for (key, value) in fields.iter() {
+    let mut name = None;
+    for (key, value) in record.fields.own() {
         match (key, value) {
-            (names::OTEL_NAME, FieldValue::Str(name)) => node.set_name(name.into_owned().into()),
-            (names::OTEL_KIND, FieldValue::Str(kind)) => {
-                if let Some(kind) = SpanKind::parse(&kind.to_ascii_lowercase()) {
-                    node.set_kind(kind);
-                }
+            (names::OTEL_NAME, FieldValue::Str(value)) => name = Some(value.into_owned().into()),
+            (names::OTEL_KIND, FieldValue::Str(value)) => {
+                record.kind = SpanKind::parse(&value.to_ascii_lowercase()).unwrap_or(record.kind);
             }
             _ => {}
         }
     }
+    record.name = name.or(record.name.take());
 }
 
-/// The engine behind the current dispatcher, if it is one.
-pub(crate) fn of(dispatch: &tracing::Dispatch) -> Option<&Arc<Core>> {
+/// The engine behind a dispatcher, if it is one.
+#[inline]
+pub(crate) fn of(dispatch: &tracing::Dispatch) -> Option<&CoreRef> {
     dispatch.downcast_ref::<Engine>().map(|engine| &engine.0)
 }

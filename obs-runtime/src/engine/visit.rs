@@ -1,11 +1,11 @@
-//! Rendering values into [`Fields`]. User code (`Display`, `Debug`) runs here, so never under a lock.
+//! Rendering values into [`List`]s. User code (`Display`, `Debug`) runs here, so never under a lock.
 
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::field::{Field, Visit};
 
-use crate::engine::Fields;
+use crate::engine::fields::List;
 use crate::log::json;
 
 /// Renders what a `Display` or `Debug` writes as a JSON string. One that panics leaves a note: telemetry never fails the
@@ -34,14 +34,25 @@ pub(crate) fn to_text(value: fmt::Arguments<'_>) -> String {
 }
 
 /// Records the values of a `tracing` span.
-pub(crate) struct SpanVisitor<'a>(pub(crate) &'a mut Fields);
+pub(crate) struct SpanVisitor<'a>(pub(crate) &'a mut List);
 
 /// Records the values of a `tracing` event: its message apart from its fields.
 #[derive(Default)]
 pub(crate) struct EventVisitor {
     /// The message, as a JSON string.
     pub(crate) message: Vec<u8>,
-    pub(crate) fields: Fields,
+    pub(crate) fields: List,
+}
+
+impl EventVisitor {
+    pub(crate) const fn new() -> Self {
+        EventVisitor { message: Vec::new(), fields: List::new() }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.message.clear();
+        self.fields.clear();
+    }
 }
 
 trait Render {

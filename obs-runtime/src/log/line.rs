@@ -4,9 +4,8 @@ use std::cell::Cell;
 
 use tracing::Level;
 
-use crate::engine::Fields;
+use crate::engine::fields::List;
 use crate::log::{json, pretty};
-use crate::{SpanId, TraceId};
 
 /// What a line tells.
 pub(crate) struct Line<'a> {
@@ -15,10 +14,14 @@ pub(crate) struct Line<'a> {
     pub(crate) target: &'a str,
     /// As a JSON string, or empty.
     pub(crate) message: &'a [u8],
-    pub(crate) ids: Option<(TraceId, SpanId)>,
+    /// `,"trace_id":…,"span_id":…`.
+    pub(crate) ids: &'a [u8],
     pub(crate) file: Option<&'a str>,
     pub(crate) line: Option<u32>,
-    pub(crate) fields: &'a Fields,
+    /// The fields of the spans around.
+    pub(crate) around: &'a List,
+    /// The line's own.
+    pub(crate) fields: &'a List,
 }
 
 /// The form of the lines.
@@ -49,13 +52,7 @@ fn json_line(text: &mut Vec<u8>, line: &Line<'_>) {
     json::string(text, line.target);
     text.extend_from_slice(b",\"message\":");
     text.extend_from_slice(if line.message.is_empty() { b"\"\"" } else { line.message });
-    match line.ids {
-        Some((trace, span)) => {
-            use std::io::Write;
-            let _ = write!(text, ",\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"");
-        }
-        None => text.extend_from_slice(b",\"trace_id\":null,\"span_id\":null"),
-    }
+    text.extend_from_slice(line.ids);
     text.extend_from_slice(b",\"file\":");
     match line.file {
         Some(file) => json::string(text, file),
@@ -66,6 +63,7 @@ fn json_line(text: &mut Vec<u8>, line: &Line<'_>) {
         Some(number) => json::integer(text, number),
         None => text.extend_from_slice(b"null"),
     }
+    line.around.append_to(text, line.fields);
     text.extend_from_slice(line.fields.text());
     text.extend_from_slice(b"}\n");
 }
@@ -142,16 +140,18 @@ mod tests {
 
     #[test]
     fn a_line_has_its_keys_in_order() {
-        let mut fields = Fields::default();
-        fields.put_str("agent_id", "a1");
+        let (mut around, mut fields) = (List::new(), List::new());
+        around.put_str("agent_id", "a1");
+        fields.put_str("status", "running");
         let line = Line {
             unix_nanos: 1_768_473_000_123_000_000,
             level: Level::INFO,
             target: "swarm::lifecycle",
             message: b"\"Agent started\"",
-            ids: TraceId::from_u128(0xaf).zip(SpanId::from_u64(0xb7)),
+            ids: br#","trace_id":"000000000000000000000000000000af","span_id":"00000000000000b7""#,
             file: Some("src/lifecycle.rs"),
             line: Some(42),
+            around: &around,
             fields: &fields,
         };
         let mut text = Vec::new();
@@ -161,7 +161,7 @@ mod tests {
             concat!(
                 r#"{"timestamp":"2026-01-15T10:30:00.123Z","level":"info","target":"swarm::lifecycle","#,
                 r#""message":"Agent started","trace_id":"000000000000000000000000000000af","span_id":"00000000000000b7","#,
-                r#""file":"src/lifecycle.rs","line":42,"agent_id":"a1"}"#,
+                r#""file":"src/lifecycle.rs","line":42,"agent_id":"a1","status":"running"}"#,
                 "\n"
             )
         );

@@ -26,15 +26,16 @@ pub(crate) fn line(text: &mut Vec<u8>, line: &Line<'_>) {
     let _ = write!(text, "{DIM}{time}{PLAIN} {colour}{name:>5}{PLAIN} {DIM}{}{PLAIN} {BOLD}", line.target);
     text.extend_from_slice(inside(line.message));
     text.extend_from_slice(PLAIN.as_bytes());
-    for (key, value) in line.fields.rendered() {
+    let mut fields = Vec::new();
+    line.around.append_to(&mut fields, line.fields);
+    fields.extend_from_slice(line.fields.text());
+    fields.extend_from_slice(line.ids);
+    for (key, value) in json::raw_pairs(&fields).filter(|(_, value)| *value != b"null") {
         let _ = write!(text, " {DIM}");
-        json::escape(text, key);
+        text.extend_from_slice(inside(key));
         let _ = write!(text, "={PLAIN}");
         // Still escaped: what a caller sent must not write to the terminal.
         text.extend_from_slice(inside(value));
-    }
-    if let Some((trace, span)) = line.ids {
-        let _ = write!(text, " {DIM}trace_id={trace} span_id={span}{PLAIN}");
     }
     text.push(b'\n');
 }

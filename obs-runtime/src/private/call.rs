@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::__private::carriers::Inbound;
@@ -10,13 +9,13 @@ use crate::__private::fields::Visit;
 use crate::__private::outcome::Verdict;
 use crate::engine::call::{self, Opening, Under};
 use crate::engine::callsite::Callsite;
-use crate::engine::node::Node;
+use crate::engine::held::Held;
 use crate::engine::stack::{self, Frame};
 use crate::outcome::Ended;
 
 /// The span of one observed call.
 pub struct Span {
-    node: Option<Arc<Node>>,
+    held: Held,
     site: &'static Callsite,
     state: State,
 }
@@ -38,8 +37,8 @@ enum State {
 /// Opens the span of a call.
 #[inline]
 pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Span {
-    let node = if call::idle(site) { None } else { opened(site, None, fields) };
-    Span::of(site, node)
+    let held = if call::idle(site) { None } else { opened(site, None, fields) };
+    Span::of(site, held)
 }
 
 /// Opens the span of a call that continues a caller's context.
@@ -49,11 +48,11 @@ pub fn open_within(
     parent: impl FnOnce() -> Inbound,
     fields: impl FnOnce(&mut Visit<'_>),
 ) -> Span {
-    let node = if call::idle(site) { None } else { opened(site, parent().0.map(Under), fields) };
-    Span::of(site, node)
+    let held = if call::idle(site) { None } else { opened(site, parent().0.map(Under), fields) };
+    Span::of(site, held)
 }
 
-fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Arc<Node>> {
+fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
     let mut opening = Opening::begin(site, under)?;
     if opening.wants_fields() {
         fields(&mut Visit { recorder: opening.recorder(), names: site.names() });
@@ -77,9 +76,9 @@ pub fn begin_within(site: &'static Callsite, parent: impl FnOnce() -> Inbound, f
     }
 }
 
-fn fill(site: &'static Callsite, node: Option<Arc<Node>>) {
-    if let Some(node) = node {
-        call::enter_in_place(site, &node);
+fn fill(site: &'static Callsite, held: Option<Held>) {
+    if let Some(held) = held {
+        held.enter_in_place(site);
     }
 }
 
@@ -145,7 +144,7 @@ pub fn observe<F: Future, J: Fn(&F::Output) -> Verdict>(span: Span, inner: F, ju
 /// Observes a future that opens its span itself, by [`begin`].
 #[inline]
 pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(site: &'static Callsite, inner: F, judge: J) -> Observed<F, J> {
-    Observed { inner, judge, span: Span { node: None, site, state: State::New } }
+    Observed { inner, judge, span: Span { held: Held::Gone, site, state: State::New } }
 }
 
 impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
@@ -168,12 +167,13 @@ impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
 }
 
 impl Span {
-    fn of(site: &'static Callsite, node: Option<Arc<Node>>) -> Self {
-        let state = if node.is_some() { State::Idle } else { State::Off };
-        Span { node, site, state }
+    fn of(site: &'static Callsite, held: Option<Held>) -> Self {
+        let state = if held.is_some() { State::Idle } else { State::Off };
+        Span { held: held.unwrap_or(Held::Gone), site, state }
     }
 
     /// Whether a poll needs nothing of us. A future that nobody listened to at its first poll stays unobserved.
+    #[inline]
     fn is_off(&mut self) -> bool {
         if self.state == State::New && call::idle(self.site) {
             self.state = State::Off;
@@ -181,82 +181,81 @@ impl Span {
         self.state == State::Off
     }
 
-    fn enter(&mut self) {
-        match &self.node {
-            Some(node) => call::enter(node),
-            None => stack::push(Frame::Opening(self.site)),
-        }
-    }
-
-    fn leave(&mut self) {
-        match &self.node {
-            Some(node) => call::leave(node),
-            None => stack::forget(self.site),
-        }
-    }
-
-    /// The node that `begin` made while the future ran.
-    fn adopt(&mut self) {
-        if self.node.is_none() {
-            self.node = stack::node_of(self.site);
-        }
-    }
-
-    /// Ends the call while its frame is still on the stack.
+    /// Ends the call while its record is still on the stack.
     fn end(&mut self, outcome: Ended, verdict: &Verdict) {
         self.state = State::Off;
-        if let Some(node) = &self.node {
-            call::end(self.site, node, outcome, verdict.0.as_deref());
-        }
+        call::end(self.site, &mut self.held, outcome, verdict.0.as_deref());
     }
 
     fn drop_begins(&mut self) {
         if self.state == State::Idle {
-            self.enter();
+            self.held.enter();
             self.state = State::Dropping;
         }
     }
 }
 
 impl Drop for Span {
+    #[inline]
     fn drop(&mut self) {
         // A span that was opened and whose body never ran was cancelled as well.
         self.drop_begins();
         if self.state == State::Dropping {
             self.end(Ended::Cancelled, &Verdict::OK);
-            self.leave();
         }
     }
 }
 
 /// While it lives, the call is on this thread's stack. Dropped by an unwinding body, it ends the call as panicked.
-struct Turn<'a>(&'a mut Span);
+struct Turn<'a> {
+    span: &'a mut Span,
+    /// The future is in its first poll: it keeps a place on the stack for the record that it will open.
+    first: bool,
+}
 
 impl<'a> Turn<'a> {
+    #[inline]
     fn begin(span: &'a mut Span) -> Self {
-        span.enter();
+        let first = span.state == State::New;
+        if first {
+            // Without a stack, `begin` finds no place, and the call stays unobserved.
+            let _ = stack::push(Frame::Opening(span.site));
+        } else {
+            span.held.enter();
+        }
         span.state = State::Running;
-        Turn(span)
+        Turn { span, first }
     }
 
-    fn end(self, verdict: Verdict) {
-        self.0.adopt();
+    /// Takes note of the record that the first poll has opened, or gives up the place that was kept for it.
+    #[inline]
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.first) {
+            self.span.held = stack::settled(self.span.site).map_or(Held::Gone, Held::Away);
+        }
+    }
+
+    #[inline]
+    fn end(mut self, verdict: Verdict) {
+        self.settle();
         let outcome = if verdict.0.is_some() { Ended::Error } else { Ended::Ok };
-        self.0.end(outcome, &verdict);
+        self.span.end(outcome, &verdict);
     }
 
-    fn pause(self) {
-        self.0.adopt();
-        self.0.state = if self.0.node.is_some() { State::Idle } else { State::Off };
+    #[inline]
+    fn pause(mut self) {
+        self.settle();
+        self.span.held.leave();
+        self.span.state = if matches!(self.span.held, Held::Gone) { State::Off } else { State::Idle };
     }
 }
 
 impl Drop for Turn<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.0.state == State::Running {
-            self.0.adopt();
-            self.0.end(Ended::Panicked, &Verdict::OK);
+        if self.span.state == State::Running {
+            self.settle();
+            self.span.end(Ended::Panicked, &Verdict::OK);
         }
-        self.0.leave();
     }
 }

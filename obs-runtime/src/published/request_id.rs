@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 
-use crate::engine::context::{Entered, Place};
+use crate::engine::context::{Entered, Spot};
 use crate::propagation::{self, Correlation};
 use crate::{RequestId, names};
 
@@ -31,7 +31,7 @@ pub async fn request_id_middleware(mut request: Request, next: Next) -> Response
     };
     bear(&id, request.headers_mut());
     request.extensions_mut().insert(id.clone());
-    let place = Place::with_request_id(id.clone());
+    let place = Spot::with_request_id(id.clone());
     let mut response = InPlace { future: Some(next.run(request)), place }.await;
     bear(&id, response.headers_mut());
     response
@@ -49,7 +49,7 @@ pin_project_lite::pin_project! {
     struct InPlace<F> {
         #[pin]
         future: Option<F>,
-        place: Place,
+        place: Spot,
     }
 
     impl<F> PinnedDrop for InPlace<F> {

@@ -6,7 +6,7 @@ use tracing::{Dispatch, dispatcher};
 
 use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
-use crate::engine::core::Core;
+use crate::engine::core::{Core, CoreRef};
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::Engine;
 use crate::export::{Exporter, Pipeline};
@@ -78,9 +78,9 @@ impl Builder {
     /// When the process has a subscriber already, when the filter does not parse, when a set of metrics declares a name that
     /// is taken, or when the system gives no thread.
     pub fn start(self) -> Result<Telemetry, StartError> {
-        let (telemetry, core) = self.make()?;
+        // The engine of the process lives as long as the process does: a hold on it then costs nothing.
+        let telemetry = self.make(|core| CoreRef::Process(Box::leak(Box::new(core))))?;
         dispatcher::set_global_default(telemetry.inner.dispatch.clone()).map_err(|_| StartError::AlreadyStarted)?;
-        core.set_global();
         crate::propagation::set_default_trust(telemetry.inner.config.trust);
         hook::install(Arc::downgrade(&telemetry.inner));
         for warning in &telemetry.inner.config.warnings {
@@ -95,10 +95,10 @@ impl Builder {
     /// # Errors
     /// As [`start`](Self::start), but for a subscriber that is there already.
     pub fn build(self) -> Result<Telemetry, StartError> {
-        self.make().map(|(telemetry, _)| telemetry)
+        self.make(|core| CoreRef::Shared(Arc::new(core)))
     }
 
-    fn make(self) -> Result<(Telemetry, Arc<Core>), StartError> {
+    fn make(self, hold: impl FnOnce(Core) -> CoreRef) -> Result<Telemetry, StartError> {
         let Builder { service, config, output, metrics, mut exporters, serving } = self;
         let service = config.service_name.clone().unwrap_or(service);
         let filter = config
@@ -125,14 +125,14 @@ impl Builder {
         );
         let inner = Inner {
             service,
-            dispatch: Dispatch::new(Engine(Arc::clone(&core))),
+            dispatch: Dispatch::new(Engine(hold(core))),
             writer,
             pipelines,
             serving,
             stopped: AtomicBool::new(false),
             config,
         };
-        Ok((Telemetry { inner: Arc::new(inner), _active: Active::begin() }, core))
+        Ok(Telemetry { inner: Arc::new(inner), _active: Active::begin() })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use crate::engine::FinishedSpan;
+use crate::engine::Closed;
 use crate::engine::core::Out;
 use crate::export::Pipeline;
 use crate::log::writer::Writer;
@@ -19,12 +19,9 @@ impl Out for Sink {
         self.writer.line(line);
     }
 
-    fn span(&self, span: FinishedSpan) {
-        if let Some((last, others)) = self.pipelines.split_last() {
-            for pipeline in others {
-                pipeline.offer(span.clone());
-            }
-            last.offer(span);
+    fn span(&self, span: &Closed<'_>) {
+        for pipeline in self.pipelines.iter() {
+            pipeline.offer(span.to_finished());
         }
     }
 }

@@ -58,7 +58,7 @@ fn span(out: &mut Message, span: &FinishedSpan) {
     out.fixed64(7, span.start_unix_nanos);
     out.fixed64(8, span.start_unix_nanos.saturating_add(span.duration_nanos));
     for (key, value) in span.fields.iter() {
-        attribute(out, 9, key, &value);
+        attribute(out, 9, &key, &value);
     }
     if let Some((file, line)) = span.location {
         attribute(out, 9, "code.file.path", &FieldValue::Str(file.into()));
@@ -144,7 +144,7 @@ mod tests {
         };
         for (key, value) in span.fields.iter() {
             put(
-                key,
+                &key,
                 match value {
                     FieldValue::Str(text) => Value::StringValue(text.into_owned()),
                     FieldValue::I64(number) => Value::IntValue(number),
@@ -196,7 +196,7 @@ mod tests {
         proptest::collection::vec((any::<String>(), field), 0..6).prop_map(|pairs| {
             let mut fields = Fields::default();
             for (key, value) in pairs {
-                fields.put(key, |text| match &value {
+                fields.put(&key, |text| match &value {
                     FieldValue::Str(value) => json::string(text, value),
                     FieldValue::I64(value) => json::integer(text, *value),
                     FieldValue::U64(value) => json::integer(text, *value),

@@ -1,0 +1,125 @@
+//! A call's hold on its record: with the call itself, on this thread's stack while the call runs, or in a slot.
+
+use tracing::Dispatch;
+use tracing::span::Id;
+
+use crate::engine::callsite::Callsite;
+use crate::engine::core::CoreRef;
+use crate::engine::local;
+use crate::engine::record::Record;
+use crate::engine::slots;
+use crate::engine::stack::{self, Frame};
+
+/// Where a call's record is.
+pub(crate) enum Held {
+    Own(Box<Record>),
+    /// In a slot, of which the call holds one reference.
+    Slot(u64),
+    /// On the stack of the thread that the call runs on, under this key.
+    Away(u64),
+    /// Nowhere any more.
+    Gone,
+}
+
+impl Held {
+    /// Runs `f` on the record.
+    #[inline]
+    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+        match self {
+            Held::Own(record) => Some(f(record)),
+            Held::Slot(id) => slots::with(*id, f),
+            Held::Away(key) => stack::with_key(*key, f),
+            Held::Gone => None,
+        }
+    }
+
+    /// Puts the record on this thread's stack. Where there is none any more, it stays.
+    #[inline]
+    pub(crate) fn enter(&mut self) {
+        self.with_watchers(Dispatch::enter, |core, id| core.filter.entered(id));
+        let (key, frame) = match std::mem::replace(self, Held::Gone) {
+            Held::Own(record) => (record.key, Frame::Own(record)),
+            Held::Slot(id) => match Frame::of_slot(id) {
+                Some(frame) => (frame.key(), frame),
+                None => return,
+            },
+            elsewhere => {
+                *self = elsewhere;
+                return;
+            }
+        };
+        *self = match stack::push(frame) {
+            Ok(()) => Held::Away(key),
+            Err(frame) => Held::of(frame),
+        };
+    }
+
+    /// The same, in the place that the first poll of a future holds for it.
+    pub(crate) fn enter_in_place(mut self, site: &'static Callsite) {
+        self.with_watchers(Dispatch::enter, |core, id| core.filter.entered(id));
+        let frame = match self {
+            Held::Own(record) => Some(Frame::Own(record)),
+            Held::Slot(id) => Frame::of_slot(id),
+            Held::Away(_) | Held::Gone => None,
+        };
+        if let Some(back) = frame.and_then(|frame| stack::fill(site, frame)) {
+            Held::of(back).discard();
+        }
+    }
+
+    /// Takes the record off the stack, back to the call.
+    #[inline]
+    pub(crate) fn leave(&mut self) {
+        if let Held::Away(key) = *self {
+            *self = stack::take(key).map_or(Held::Gone, Held::of);
+            self.with_watchers(Dispatch::exit, |core, id| core.filter.exited(id));
+        }
+    }
+
+    fn of(frame: Frame) -> Self {
+        match frame {
+            Frame::Own(record) => Held::Own(record),
+            Frame::Slot { id, .. } => Held::Slot(id),
+            Frame::Context(_) | Frame::Opening(_) => Held::Gone,
+        }
+    }
+
+    /// Gives the record up.
+    pub(crate) fn discard(self) {
+        match self {
+            Held::Own(record) => local::recycle(record),
+            Held::Slot(id) => {
+                if let Some(record) = local::release(id) {
+                    local::recycle(record);
+                }
+            }
+            Held::Away(_) | Held::Gone => {}
+        }
+    }
+
+    /// Tells what happens to the span to those who watch spans: a foreign subscriber, or a filter with directives on spans.
+    #[inline]
+    fn with_watchers(&mut self, foreign: impl FnOnce(&Dispatch, &Id), filter: impl FnOnce(&CoreRef, u64)) {
+        // The subscriber is anybody's code: it is called with nothing held.
+        let slot = if let Held::Slot(id) = self { *id } else { 0 };
+        if self.with(|record| record.watched).unwrap_or(false) {
+            let watchers = self.with(|record| (record.foreign.clone(), record.core.clone()));
+            match watchers {
+                Some((Some(span), _)) => drop(span.with_subscriber(|(id, dispatch)| foreign(dispatch, id))),
+                Some((None, Some(core))) if slot != 0 => filter(&core, slot),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Held::Own(_) => "Own",
+            Held::Slot(_) => "Slot",
+            Held::Away(_) => "Away",
+            Held::Gone => "Gone",
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What each thread keeps for itself: its stack, and things to use again.
+
+use std::cell::{Cell, RefCell};
+
+use crate::engine::record::Record;
+use crate::engine::slots::{self, Cache};
+use crate::engine::stack::Frame;
+use crate::engine::visit::EventVisitor;
+use crate::loss::{Reason, Signal, lost};
+
+/// Records that wait to be used again.
+const POOLED: usize = 64;
+
+/// A buffer beyond this is given back.
+const LARGEST_KEPT: usize = 64 * 1024;
+
+pub(crate) struct Local {
+    pub(crate) stack: RefCell<Vec<Frame>>,
+    // Boxes, as that is what moves: between pool, stack, call and slot.
+    #[allow(clippy::vec_box)]
+    pool: RefCell<Vec<Box<Record>>>,
+    slots: RefCell<Cache>,
+    line: Cell<Vec<u8>>,
+    event: Cell<EventVisitor>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            stack: RefCell::new(Vec::new()),
+            pool: RefCell::new(Vec::new()),
+            slots: RefCell::new(Cache::new()),
+            line: Cell::new(Vec::new()),
+            event: Cell::new(EventVisitor::new()),
+        }
+    };
+}
+
+/// Runs `f` on what this thread keeps; nothing where that is gone, because the thread is ending.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
+    match LOCAL.try_with(f) {
+        Ok(result) => Some(result),
+        Err(_) => {
+            lost(Signal::Spans, Reason::ThreadEnding, 1);
+            None
+        }
+    }
+}
+
+/// Runs `f` on this thread's stack; nothing where it is in use, by an allocator or a signal handler that logs.
+#[inline]
+pub(crate) fn with_stack<R>(f: impl FnOnce(&mut Vec<Frame>) -> R) -> Option<R> {
+    with(|local| match local.stack.try_borrow_mut() {
+        Ok(mut stack) => Some(f(&mut stack)),
+        Err(_) => {
+            lost(Signal::Spans, Reason::ThreadEnding, 1);
+            None
+        }
+    })
+    .flatten()
+}
+
+/// A record as good as new.
+#[inline]
+pub(crate) fn fresh() -> Box<Record> {
+    with(|local| local.pool.try_borrow_mut().ok().and_then(|mut pool| pool.pop())).flatten().unwrap_or_default()
+}
+
+/// Keeps a record for the next span.
+pub(crate) fn recycle(mut record: Box<Record>) {
+    // What it drops may be the user's code (a foreign subscriber's span): before anything is borrowed.
+    record.reset();
+    with(|local| {
+        if let Ok(mut pool) = local.pool.try_borrow_mut()
+            && pool.len() < POOLED
+        {
+            pool.push(record);
+        }
+    });
+}
+
+/// Puts a record in a slot, with one reference.
+pub(crate) fn insert(record: Box<Record>) -> Result<u64, Box<Record>> {
+    let mut record = Some(record);
+    let inserted = with(|local| {
+        let mut slots = local.slots.try_borrow_mut().ok()?;
+        Some(slots::insert(&mut slots, record.take()?))
+    });
+    match (inserted.flatten(), record) {
+        (Some(result), _) => result,
+        // The thread has no slots of its own any more: straight to the table.
+        (None, Some(record)) => slots::insert(&mut Cache::new(), record),
+        (None, None) => Err(Box::default()),
+    }
+}
+
+/// One reference to a slot less; the record when it was the last.
+pub(crate) fn release(id: u64) -> Option<Box<Record>> {
+    match with(|local| local.slots.try_borrow_mut().ok().map(|mut slots| slots::release(&mut slots, id))).flatten() {
+        Some(record) => record,
+        None => slots::release(&mut Cache::new(), id),
+    }
+}
+
+/// Runs `f` on an empty buffer for a line. A line within a line gets one of its own.
+#[inline]
+pub(crate) fn with_line<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut line = with(|local| local.line.take()).unwrap_or_default();
+    line.clear();
+    let result = f(&mut line);
+    if line.capacity() <= LARGEST_KEPT {
+        with(|local| local.line.set(line));
+    }
+    result
+}
+
+/// Runs `f` on an empty visitor for an event. An event within an event (a `Display` that logs) gets one of its own.
+#[inline]
+pub(crate) fn with_event<R>(f: impl FnOnce(&mut EventVisitor) -> R) -> R {
+    let mut event = with(|local| local.event.take()).unwrap_or_default();
+    let result = f(&mut event);
+    event.clear();
+    with(|local| local.event.set(event));
+    result
+}

@@ -1,0 +1,204 @@
+//! A span while it is open: ids, times, and the fields that its log lines bear.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tracing::Metadata;
+
+use crate::engine::callsite::Callsite;
+use crate::engine::clock::Moment;
+use crate::engine::core::CoreRef;
+use crate::engine::fields::List;
+use crate::engine::{Link, SpanKind};
+use crate::log::json;
+use crate::metrics::operations::Operation;
+use crate::metrics::scope::Scope;
+use crate::propagation::{Correlation, TraceContext};
+use crate::{SpanId, TraceId};
+
+/// How many failures of children a span remembers, to know an error that it only passes on.
+const FAILURES_KEPT: usize = 4;
+
+/// How many links a span has at most: the limit of the OpenTelemetry specification.
+const LINKS_KEPT: usize = 128;
+
+/// Counts late fields, of all spans: as long as it stands still, what a span inherited is what its parent has.
+static LATE: AtomicU64 = AtomicU64::new(0);
+
+/// An open span, or an observed call whose span is off: then it measures, and hands on what is around it.
+///
+/// It is owned by the call that it belongs to, lies on the stack of the thread that works in it, or in a slot where
+/// `tracing` and other threads find it. It moves between those by its box; it is never shared.
+#[derive(Default)]
+pub(crate) struct Record {
+    /// The engine it belongs to; `None` under a foreign subscriber, or none.
+    pub(crate) core: Option<CoreRef>,
+    /// Whether it is a span of that engine.
+    pub(crate) on: bool,
+    /// The operation has ended: it keeps what it has.
+    pub(crate) ended: bool,
+    /// Names the record: the span's id, or a number of its own where the span is off.
+    pub(crate) key: u64,
+    pub(crate) meta: Option<&'static Metadata<'static>>,
+    /// The callsite of an observed call; `None` for a span of plain `tracing`.
+    pub(crate) site: Option<&'static Callsite>,
+    /// Its own ids; where the span is off, those of the span around it.
+    pub(crate) ids: Option<Ids>,
+    pub(crate) start: Moment,
+    /// What it inherited, and its own.
+    pub(crate) fields: List,
+    /// Where what it inherited comes from.
+    pub(crate) parent: Parent,
+    /// Raised whenever a field comes late.
+    pub(crate) version: u32,
+    /// What came from the caller, besides the trace.
+    pub(crate) carried: Option<Arc<Correlation>>,
+    /// The cells that count it.
+    pub(crate) measured: Option<&'static Operation>,
+    /// Where its metrics go while a capture runs.
+    pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) kind: SpanKind,
+    pub(crate) links: Vec<Link>,
+    /// The texts of its children's last failures.
+    pub(crate) failures: Vec<String>,
+    /// The span of a foreign subscriber.
+    pub(crate) foreign: Option<tracing::Span>,
+    /// Somebody is told when it is entered and left: a foreign subscriber, or a filter with directives on spans.
+    pub(crate) watched: bool,
+    /// `,"trace_id":…,"span_id":…`, rendered for the first line.
+    head: Option<[u8; HEAD]>,
+}
+
+/// A span's place in its trace.
+#[derive(Clone, Copy)]
+pub(crate) struct Ids {
+    pub(crate) trace: TraceId,
+    pub(crate) span: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) parent_is_remote: bool,
+    pub(crate) flags: u8,
+}
+
+/// The record that another one inherits from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Parent {
+    /// Its key; 0 for none.
+    pub(crate) key: u64,
+    /// Its slot, where it has one; 0 where it was seen on this thread's stack.
+    pub(crate) slot: u64,
+    /// Its version when its fields were taken over.
+    version: u32,
+    /// How many late fields there were then.
+    late: u64,
+}
+
+const HEAD: usize = 75;
+
+impl Record {
+    /// As good as new, with its buffers kept.
+    pub(crate) fn reset(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        let (mut links, mut failures) = (std::mem::take(&mut self.links), std::mem::take(&mut self.failures));
+        links.clear();
+        failures.clear();
+        *self = Record { fields, links, failures, ..Record::default() };
+    }
+
+    /// The address of its engine: which one it is.
+    pub(crate) fn engine(&self) -> usize {
+        self.core.as_ref().map_or(0, CoreRef::address)
+    }
+
+    /// Takes over what is around it: its trace, its fields, and what came from the caller.
+    pub(crate) fn inherit(&mut self, parent: &Record, slot: u64) {
+        self.ids = parent.ids;
+        self.carried.clone_from(&parent.carried);
+        self.fields.inherit(&parent.fields);
+        self.parent = Parent { key: parent.key, slot, version: parent.version, late: LATE.load(Relaxed) };
+    }
+
+    /// Whether a field may have come late to a span around it since it last looked.
+    #[inline]
+    pub(crate) fn is_stale(&self) -> bool {
+        self.parent.key != 0 && self.parent.late != LATE.load(Relaxed)
+    }
+
+    /// Takes over what `parent` has by now.
+    pub(crate) fn inherit_again(&mut self, parent: &Record) {
+        if self.parent.version != parent.version {
+            self.fields.inherit_again(&parent.fields);
+            self.parent.version = parent.version;
+            self.version = self.version.wrapping_add(1);
+        }
+    }
+
+    /// It has looked.
+    pub(crate) fn is_fresh(&mut self, late: u64) {
+        self.parent.late = late;
+    }
+
+    /// Adds fields rendered elsewhere; an ended span keeps what it has.
+    pub(crate) fn record(&mut self, later: &List) {
+        if !self.ended && !later.is_empty() {
+            self.fields.merge(later);
+            self.version = self.version.wrapping_add(1);
+            LATE.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// `,"trace_id":…,"span_id":…` where it has ids, and all its fields.
+    #[inline]
+    pub(crate) fn head_and_fields(&mut self) -> (Option<&[u8]>, &List) {
+        let Some(ids) = self.ids else { return (None, &self.fields) };
+        let head = self.head.get_or_insert_with(|| {
+            let mut head = *b",\"trace_id\":\"00000000000000000000000000000000\",\"span_id\":\"0000000000000000\"";
+            let trace = ids.trace.to_u128();
+            head[13..29].copy_from_slice(&json::hex((trace >> 64) as u64));
+            head[29..45].copy_from_slice(&json::hex(trace as u64));
+            head[58..74].copy_from_slice(&json::hex(ids.span.to_u64()));
+            head
+        });
+        (Some(head), &self.fields)
+    }
+
+    /// The correlation of this span: what its children, here or elsewhere, continue.
+    pub(crate) fn correlation(&self) -> Option<Correlation> {
+        let ids = self.ids?;
+        let mut correlation = self.carried.as_deref().cloned().unwrap_or_default();
+        correlation.link = None;
+        let state = correlation.trace.take().and_then(|trace| trace.state);
+        correlation.trace = Some(TraceContext { trace_id: ids.trace, span_id: ids.span, flags: ids.flags, state });
+        Some(correlation)
+    }
+
+    /// Refers to another span, if there is room.
+    pub(crate) fn link(&mut self, link: Link) {
+        if self.links.len() < LINKS_KEPT {
+            self.links.push(link);
+        }
+    }
+
+    /// Remembers that a child has failed with this text.
+    pub(crate) fn child_failed(&mut self, text: String) {
+        if self.failures.len() == FAILURES_KEPT {
+            self.failures.remove(0);
+        }
+        self.failures.push(text);
+    }
+
+    /// Whether an error with these texts began further down: a child has failed with the same text, or one that is
+    /// contained in one of these.
+    pub(crate) fn passes_on(&self, texts: &[String]) -> bool {
+        self.failures
+            .iter()
+            .any(|mark| texts.iter().any(|text| text == mark || (!mark.is_empty() && text.contains(mark.as_str()))))
+    }
+}
+
+/// How many late fields there have been.
+pub(crate) fn late() -> u64 {
+    LATE.load(Relaxed)
+}
