@@ -5,6 +5,7 @@ mod case;
 mod diag;
 mod krate;
 
+mod classify;
 mod correlated;
 mod label_set;
 mod label_value;
@@ -52,6 +53,12 @@ pub fn label_value(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(StateMachine, attributes(state_machine, initial, terminal, to))]
 pub fn state_machine(item: TokenStream) -> TokenStream {
     diag::derive(item, state_machine::expand)
+}
+
+#[doc = include_str!("../doc/classify.md")]
+#[proc_macro_derive(Classify, attributes(classify))]
+pub fn classify(item: TokenStream) -> TokenStream {
+    diag::derive(item, classify::expand)
 }
 
 /// What `obs_runtime::record!` hands on, with the path of the runtime in front.

@@ -76,6 +76,11 @@ fn derive(name: &str, expand: fn(TokenStream) -> syn::Result<TokenStream>) {
 }
 
 #[test]
+fn classify() {
+    derive("classify", crate::classify::expand);
+}
+
+#[test]
 fn metric_set() {
     derive("metric_set", crate::metric_set::expand);
 }

@@ -1,11 +1,13 @@
 //! One annotation, three signals: spans, log lines and metrics that agree.
 #![deny(missing_docs)]
 
+mod classify;
 pub mod config;
 mod ids;
 mod loss;
 pub mod names;
 mod outcome;
+mod sensitive;
 mod text;
 
 pub mod engine;
@@ -29,6 +31,7 @@ pub mod testing;
 #[path = "private/mod.rs"]
 pub mod __private;
 
+pub use crate::classify::Classify;
 pub use crate::config::{ConfigError, ObservabilityConfig};
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use crate::metrics::{
@@ -36,18 +39,19 @@ pub use crate::metrics::{
     OPERATION_DESCRIPTORS, ObservedCounter, ObservedGauge, RegisterError, Registry, Route, StateMachine, Status,
     Tracked,
 };
-pub use crate::outcome::Ended;
+pub use crate::outcome::{Ended, Outcome};
 #[cfg(feature = "serve")]
 pub use crate::published::request_id_middleware;
 pub use crate::published::{FlushGuard, init_tracer, init_tracing};
 #[cfg(feature = "opentelemetry")]
 pub use crate::published::{extract_trace_context, inject_trace_context};
+pub use crate::sensitive::Sensitive;
 #[cfg(feature = "serve")]
 pub use crate::serve::{ServeError, Server, metrics_router};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
 pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
-pub use obs_macros::{LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
+pub use obs_macros::{Classify, LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;
 pub use tracing::{
     Level, debug, debug_span, error, error_span, event, info, info_span, span, trace, trace_span, warn, warn_span,

@@ -314,17 +314,18 @@ impl<'a> Expansion<'a> {
     /// What tells the outcome of a value.
     fn judge(&self, ty: &Type) -> TokenStream {
         let Self { rt, value, .. } = self;
-        if self.never {
+        if self.never || is_unit(ty) {
             return quote_spanned!(Span::mixed_site()=> #rt::unjudged);
         }
-        let verdict = match &self.observed.args.err_debug {
+        let words = match &self.observed.args.err_debug {
             Some(debug) => {
                 let at = Span::mixed_site().located_at(debug.span());
                 let (rt, value) = (moved(rt, at), Ident::new("__obs_ret", at));
-                quote_spanned!(at=> #rt::judged_by_debug(#value))
+                quote_spanned!(at=> #rt::by_debug(#value))
             }
-            None => quote_spanned!(Span::mixed_site()=> #rt::C0::of(#value).__obs_kind().__obs_judge(#value)),
+            None => quote_spanned!(Span::mixed_site()=> #rt::W0::of(#value).__obs_words()),
         };
+        let verdict = quote_spanned!(Span::mixed_site()=> #rt::C0::of(#value).__obs_kind().__obs_judge(#value, #words));
         let judge = quote_spanned!(Span::mixed_site()=> |#value: &#ty| #verdict);
         if shape::is_optional_reference(ty) {
             let name = local("__obs_judge");
@@ -368,6 +369,15 @@ pub(crate) fn visit(rt: &TokenStream, form: Form, value: &Ident, index: &impl To
         Form::Plain => quote_spanned!(at=> #rt::K0::of(#value).__obs_kind().__obs_field(#value, #visit, #index)),
         Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, #value)),
         Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, #value)),
+    }
+}
+
+/// `()`, of which there is nothing to judge.
+fn is_unit(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(ty) => ty.elems.is_empty(),
+        Type::Verbatim(tokens) => tokens.to_string() == "()",
+        _ => false,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::diag::Diag;
 pub(crate) use check::once_each;
 pub(crate) use expand::{DECLARED, visit};
 pub(crate) use func::{Func, is_cfg};
-pub(crate) use parse::{args, field, separated};
+pub(crate) use parse::{args, field, level, needs_value, once, separated};
 
 /// The fields that every part of a platform knows; they may be declared before anyone has a value for them.
 pub(crate) const STANDARD_FIELDS: [&str; 5] = ["user_id", "agent_id", "session_id", "request_id", "message_id"];

@@ -294,14 +294,14 @@ fn takes_value(word: &Ident, example: &str) -> Error {
     Error::new(word.span(), format!("the option `{word}` is written `{example}`{argument}"))
 }
 
-fn needs_value(input: ParseStream<'_>, word: &Ident, eq: &Token![=]) -> Result<()> {
+pub(crate) fn needs_value(input: ParseStream<'_>, word: &Ident, eq: &Token![=]) -> Result<()> {
     if input.is_empty() || input.peek(Token![,]) {
         return Err(Error::new_spanned(eq, format!("`{word} =` needs a value")));
     }
     Ok(())
 }
 
-fn once<T>(place: &mut Option<T>, word: &Ident, value: T) -> Result<()> {
+pub(crate) fn once<T>(place: &mut Option<T>, word: &Ident, value: T) -> Result<()> {
     if place.replace(value).is_some() {
         return Err(Error::new(word.span(), format!("`{word}` given twice")));
     }
@@ -337,7 +337,7 @@ fn off(input: ParseStream<'_>) -> Option<Ident> {
     Some(word)
 }
 
-fn level(text: &LitStr) -> Result<Level> {
+pub(crate) fn level(text: &LitStr) -> Result<Level> {
     choose("level", &LEVELS, text).map(Level)
 }
 

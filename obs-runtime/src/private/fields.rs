@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::sync::Arc;
 
+use super::chain::chain;
 use crate::engine::call::{Recorded, Recorder};
 
 /// Takes the values of a span's fields.
@@ -118,41 +117,23 @@ impl<T: Display + ?Sized> Shown for T {
     }
 }
 
-/// The chain's beginning: values that keep their type.
-pub struct K0<'a, T: ?Sized>(K1<'a, T>);
-/// Then `Option`s of them.
-pub struct K1<'a, T: ?Sized>(K2<'a, T>);
-/// Then any `Option`.
-pub struct K2<'a, T: ?Sized>(K3<'a, T>);
-/// Then all else.
-pub struct K3<'a, T: ?Sized>(PhantomData<&'a T>);
+chain! {
+    /// The chain's beginning: values that keep their type.
+    K0(K1);
+    /// Then `Option`s of them.
+    K1(K2);
+    /// Then any `Option`.
+    K2(K3);
+    ;
+    /// Then all else.
+    K3
+}
 
 impl<'a, T: ?Sized> K0<'a, T> {
     /// The chain for this value.
     #[inline]
     pub fn of(_: &'a T) -> Self {
-        K0(K1(K2(K3(PhantomData))))
-    }
-}
-
-impl<'a, T: ?Sized> Deref for K0<'a, T> {
-    type Target = K1<'a, T>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<'a, T: ?Sized> Deref for K1<'a, T> {
-    type Target = K2<'a, T>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<'a, T: ?Sized> Deref for K2<'a, T> {
-    type Target = K3<'a, T>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
+        Self::START
     }
 }
 

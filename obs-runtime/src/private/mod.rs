@@ -2,11 +2,14 @@
 
 mod call;
 mod carriers;
+mod chain;
+mod classify;
 mod declared;
 mod fields;
 mod metrics;
 mod outcome;
 
+pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
 pub use obs_macros::__record;
@@ -16,10 +19,12 @@ pub use self::call::{
     Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
 pub use self::carriers::{Inbound, Inside, Trust, Within, enter_inbound, inbound, outbound, within};
+pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
 pub use self::metrics::*;
-pub use self::outcome::{C0, Verdict, judged_by_debug};
+pub use self::outcome::{C0, Verdict, W0, by_debug};
+pub use crate::classify::Classify;
 pub use crate::engine::SpanKind;
 pub use crate::engine::callsite::{Callsite, Site};
 pub use crate::text::Text;

@@ -1,21 +1,23 @@
 //! How a call ended, judged on the value that it returned.
 //!
-//! `C0::of(&value).__obs_kind()` finds, along a chain of `Deref`s, the first kind that fits; the kind's `__obs_judge` gives the
-//! verdict.
+//! Two questions are asked of the value's type, each along a chain of `Deref`s that finds the first answer that fits.
+//! `C0::of(&value).__obs_kind()`: who judges, the value itself, its error, or the rule that an `Err` is an error.
+//! `W0::of(&value).__obs_words()`: how its error is told.
 
+use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::future::Future;
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::pin::Pin;
 
-use http::{Response, StatusCode};
 use tracing::Level;
 
+use super::chain::chain;
+use crate::classify::Classify;
 use crate::engine::call::Failure;
 use crate::engine::visit::to_text;
+use crate::outcome::{Ended, Outcome};
 
 /// What a value says of the call that returned it: nothing, or that it failed.
 pub struct Verdict(pub(crate) Option<Box<Failure>>);
@@ -23,141 +25,75 @@ pub struct Verdict(pub(crate) Option<Box<Failure>>);
 impl Verdict {
     pub(crate) const OK: Verdict = Verdict(None);
 
-    fn failed(texts: Vec<String>, kind: impl Into<Cow<'static, str>>) -> Self {
-        Verdict(Some(Box::new(Failure { texts, kind: kind.into(), level: Level::ERROR })))
-    }
-
-    /// By `Display`, with the sources that it does not tell itself.
-    fn by_error<E: Error + ?Sized>(err: &E) -> Self {
-        let mut text = to_text(format_args!("{err}"));
-        let mut sources = Vec::new();
-        let mut next = err.source();
-        while let Some(source) = next {
-            let source_text = to_text(format_args!("{source}"));
-            if !text.contains(&source_text) {
-                text.push_str(": ");
-                text.push_str(&source_text);
-            }
-            sources.push(source_text);
-            next = source.source();
+    fn by_outcome<T: Outcome + ?Sized>(value: &T) -> Self {
+        if value.outcome() != Ended::Error {
+            return Verdict::OK;
         }
-        sources.insert(0, text);
-        Self::failed(sources, std::any::type_name::<E>())
+        let text = value.error_text().map_or_else(|| type_name::<T>().to_owned(), Cow::into_owned);
+        let kind = value.error_type().unwrap_or(Cow::Borrowed(type_name::<T>()));
+        failure(vec![text], kind, value.error_level())
     }
 
-    fn by_display<E: Display + ?Sized>(err: &E) -> Self {
-        let mut texts = vec![to_text(format_args!("{err}"))];
-        let alternate = to_text(format_args!("{err:#}"));
-        if alternate != texts[0] {
-            // `anyhow` puts the chain of its sources there.
-            texts.insert(0, alternate);
+    /// The same failure, at the level and of the kind that the error itself says.
+    fn classified<E: Classify>(mut self, err: &E) -> Self {
+        if let Some(failure) = &mut self.0 {
+            failure.kind = err.kind();
+            failure.level = err.level();
         }
-        Self::failed(texts, std::any::type_name::<E>())
-    }
-
-    fn by_debug<E: Debug + ?Sized>(err: &E) -> Self {
-        Self::failed(vec![to_text(format_args!("{err:?}"))], std::any::type_name::<E>())
-    }
-
-    fn by_status(status: StatusCode) -> Self {
-        if status.is_server_error() {
-            Self::failed(vec![status.to_string()], status.as_str().to_owned())
-        } else {
-            Verdict::OK
-        }
+        self
     }
 }
 
-/// `err(Debug)`: a `Result` whose error is told by its `Debug`.
-pub fn judged_by_debug<T, E: Debug>(result: &Result<T, E>) -> Verdict {
-    match result {
-        Ok(_) => Verdict::OK,
-        Err(err) => Verdict::by_debug(err),
-    }
+fn failure(texts: Vec<String>, kind: impl Into<Cow<'static, str>>, level: Level) -> Verdict {
+    Verdict(Some(Box::new(Failure { texts, kind: kind.into(), level })))
 }
 
-/// What bears an HTTP status: one of 5xx is a failure, also inside `Ok`.
-pub trait HasStatus {
+/// An error's text: its `Display`, with the sources that it does not tell itself; then the texts of the sources.
+fn of_error(err: &dyn Error) -> Vec<String> {
+    let mut text = to_text(format_args!("{err}"));
+    let mut texts = Vec::new();
+    let mut next = err.source();
+    while let Some(source) = next {
+        let source_text = to_text(format_args!("{source}"));
+        if !text.contains(&source_text) {
+            text.push_str(": ");
+            text.push_str(&source_text);
+        }
+        texts.push(source_text);
+        next = source.source();
+    }
+    texts.insert(0, text);
+    texts
+}
+
+fn of_display(err: &dyn Display) -> Vec<String> {
+    let mut texts = vec![to_text(format_args!("{err}"))];
+    let alternate = to_text(format_args!("{err:#}"));
+    if alternate != texts[0] {
+        // `anyhow` puts the chain of its sources there.
+        texts.insert(0, alternate);
+    }
+    texts
+}
+
+/// How the error of an `R` is told, where it has one.
+pub trait Words<R: ?Sized> {
     #[doc(hidden)]
-    fn __obs_status(&self) -> StatusCode;
-}
-
-impl<B> HasStatus for Response<B> {
-    fn __obs_status(&self) -> StatusCode {
-        self.status()
-    }
-}
-
-impl HasStatus for StatusCode {
-    fn __obs_status(&self) -> StatusCode {
-        *self
-    }
-}
-
-impl<A> HasStatus for (StatusCode, A) {
-    fn __obs_status(&self) -> StatusCode {
-        self.0
-    }
-}
-
-impl<A, B> HasStatus for (StatusCode, A, B) {
-    fn __obs_status(&self) -> StatusCode {
-        self.0
-    }
-}
-
-/// A value that is no future: a future would be judged before it has run.
-#[diagnostic::on_unimplemented(
-    message = "this function returns a future that its signature hides",
-    label = "write the returned type as `impl Future<Output = …>` or `Pin<Box<dyn Future<Output = …>>>`, so that the future is observed",
-    note = "else the span would end before the future runs"
-)]
-pub trait NotAFuture {}
-
-macro_rules! chain {
-    ($($(#[$doc:meta])* $level:ident($next:ident);)* ; $(#[$last_doc:meta])* $last:ident) => {
-        $(
-            $(#[$doc])*
-            pub struct $level<'a, T: ?Sized>($next<'a, T>);
-
-            impl<'a, T: ?Sized> Deref for $level<'a, T> {
-                type Target = $next<'a, T>;
-                fn deref(&self) -> &Self::Target {
-                    &self.0
-                }
-            }
-
-            impl<T: ?Sized> $level<'_, T> {
-                const START: Self = $level($next::START);
-            }
-        )*
-        $(#[$last_doc])*
-        pub struct $last<'a, T: ?Sized>(PhantomData<&'a T>);
-
-        impl<T: ?Sized> $last<'_, T> {
-            const START: Self = $last(PhantomData);
-        }
-    };
+    fn __obs_verdict(self, value: &R) -> Verdict;
 }
 
 chain! {
-    /// The chain's beginning: what bears a status.
+    /// Who judges: a value that says it itself.
     C0(C1);
-    /// A `Result` of it, with an error that has sources.
+    /// The value in an `Ok`, or the error.
     C1(C2);
-    /// A `Result` of it, with an error that has a `Display`.
+    /// The value in an `Ok`.
     C2(C3);
-    /// A `Result` with an error that has sources.
+    /// The error, of its level and kind. Boxed futures are refused.
     C3(C4);
-    /// A `Result` with an error that has a `Display`.
-    C4(C5);
-    /// A `Result` with an error that has a `Debug`.
-    C5(C6);
-    /// Any other `Result`, and boxed futures.
-    C6(C7);
     ;
-    /// All else.
-    C7
+    /// The rule.
+    C4
 }
 
 impl<'a, T: ?Sized> C0<'a, T> {
@@ -168,8 +104,9 @@ impl<'a, T: ?Sized> C0<'a, T> {
     }
 }
 
+/// One answer of the first chain.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident: impl($($generics:tt)*) $level:ident<$ty:ty>, |$value:ident| $judge:expr;)*) => {
+    ($($(#[$doc:meta])* $kind:ident: impl($($generics:tt)*) $level:ident<$ty:ty>, |$value:ident, $words:ident| $judge:expr;)*) => {
         $(
             $(#[$doc])*
             pub struct $kind;
@@ -184,7 +121,8 @@ macro_rules! kinds {
 
             impl $kind {
                 #[doc(hidden)]
-                pub fn __obs_judge<$($generics)*>(self, $value: &$ty) -> Verdict {
+                #[inline]
+                pub fn __obs_judge<$($generics)*>(self, $value: &$ty, $words: impl Words<$ty>) -> Verdict {
                     $judge
                 }
             }
@@ -193,68 +131,29 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A status.
-    Status: impl(T: HasStatus) C0<T>, |value| Verdict::by_status(value.__obs_status());
-    /// A status, or an error with sources.
-    StatusOrError: impl(T: HasStatus, E: Error) C1<Result<T, E>>, |value| match value {
-        Ok(value) => Verdict::by_status(value.__obs_status()),
-        Err(err) => Verdict::by_error(err),
+    /// The value itself.
+    Says: impl(T: Outcome) C0<T>, |value, _words| Verdict::by_outcome(value);
+    /// The value in an `Ok`, or a classified error.
+    SaysOrClass: impl(T: Outcome, E: Classify) C1<Result<T, E>>, |value, words| match value {
+        Ok(value) => Verdict::by_outcome(value),
+        Err(err) => words.__obs_verdict(value).classified(err),
     };
-    /// A status, or an error with a `Display`.
-    StatusOrDisplay: impl(T: HasStatus, E: Display) C2<Result<T, E>>, |value| match value {
-        Ok(value) => Verdict::by_status(value.__obs_status()),
-        Err(err) => Verdict::by_display(err),
+    /// The value in an `Ok`, or an error.
+    SaysOrError: impl(T: Outcome, E) C2<Result<T, E>>, |value, words| match value {
+        Ok(value) => Verdict::by_outcome(value),
+        Err(_) => words.__obs_verdict(value),
     };
-    /// An error with sources.
-    OfError: impl(T, E: Error) C3<Result<T, E>>, |value| match value {
+    /// A classified error.
+    Class: impl(T, E: Classify) C3<Result<T, E>>, |value, words| match value {
         Ok(_) => Verdict::OK,
-        Err(err) => Verdict::by_error(err),
-    };
-    /// An error with a `Display`.
-    OfDisplay: impl(T, E: Display) C4<Result<T, E>>, |value| match value {
-        Ok(_) => Verdict::OK,
-        Err(err) => Verdict::by_display(err),
-    };
-    /// An error with a `Debug`.
-    OfDebug: impl(T, E: Debug) C5<Result<T, E>>, |value| match value {
-        Ok(_) => Verdict::OK,
-        Err(err) => Verdict::by_debug(err),
-    };
-    /// An error of which only the type is known.
-    OfAny: impl(T, E) C6<Result<T, E>>, |value| match value {
-        Ok(_) => Verdict::OK,
-        Err(_) => Verdict::failed(vec![std::any::type_name::<E>().to_owned()], std::any::type_name::<E>()),
+        Err(err) => words.__obs_verdict(value).classified(err),
     };
 }
 
-/// A boxed future: refused.
-pub struct BoxedFuture;
-
-impl<O> C6<'_, Pin<Box<dyn Future<Output = O> + '_>>> {
-    #[doc(hidden)]
-    pub fn __obs_kind(&self) -> BoxedFuture {
-        BoxedFuture
-    }
-}
-
-impl<O> C6<'_, Pin<Box<dyn Future<Output = O> + Send + '_>>> {
-    #[doc(hidden)]
-    pub fn __obs_kind(&self) -> BoxedFuture {
-        BoxedFuture
-    }
-}
-
-impl BoxedFuture {
-    #[doc(hidden)]
-    pub fn __obs_judge<T: NotAFuture>(self, _: &T) -> Verdict {
-        Verdict::OK
-    }
-}
-
-/// All else: always ok.
+/// The rule: an `Err` is an error, and all else is ok.
 pub struct Anything;
 
-impl<T: ?Sized> C7<'_, T> {
+impl<T: ?Sized> C4<'_, T> {
     #[doc(hidden)]
     #[inline]
     pub fn __obs_kind(&self) -> Anything {
@@ -265,7 +164,122 @@ impl<T: ?Sized> C7<'_, T> {
 impl Anything {
     #[doc(hidden)]
     #[inline]
-    pub fn __obs_judge<T: ?Sized>(self, _: &T) -> Verdict {
+    pub fn __obs_judge<T: ?Sized>(self, value: &T, words: impl Words<T>) -> Verdict {
+        words.__obs_verdict(value)
+    }
+}
+
+/// A value that is no future: a future would be judged before it has run.
+#[diagnostic::on_unimplemented(
+    message = "this function returns a future that its signature hides",
+    label = "write `#[observed(future)]`, so that the future is observed",
+    note = "else the span would end before the future runs"
+)]
+pub trait NotAFuture {}
+
+/// A boxed future: refused.
+pub struct BoxedFuture;
+
+macro_rules! refused {
+    ($($ty:ty),*) => {
+        $(impl<O> C3<'_, $ty> {
+            #[doc(hidden)]
+            pub fn __obs_kind(&self) -> BoxedFuture {
+                BoxedFuture
+            }
+        })*
+    };
+}
+
+refused!(Pin<Box<dyn Future<Output = O> + '_>>, Pin<Box<dyn Future<Output = O> + Send + '_>>);
+
+impl BoxedFuture {
+    #[doc(hidden)]
+    pub fn __obs_judge<T: NotAFuture>(self, _: &T, _: impl Words<T>) -> Verdict {
+        Verdict::OK
+    }
+}
+
+chain! {
+    /// How an error is told: with its sources.
+    W0(W1);
+    /// By its `Display`.
+    W1(W2);
+    /// By its `Debug`.
+    W2(W3);
+    /// By the name of its type.
+    W3(W4);
+    ;
+    /// There is none.
+    W4
+}
+
+impl<'a, T: ?Sized> W0<'a, T> {
+    /// The chain for this value.
+    #[inline]
+    pub fn of(_: &'a T) -> Self {
+        Self::START
+    }
+}
+
+/// One answer of the second chain.
+macro_rules! words {
+    ($($(#[$doc:meta])* $words:ident: impl($($bound:tt)*) $level:ident, |$err:ident| $texts:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $words;
+
+            impl<T, E: $($bound)*> $level<'_, Result<T, E>> {
+                #[doc(hidden)]
+                #[inline]
+                pub fn __obs_words(&self) -> $words {
+                    $words
+                }
+            }
+
+            impl<T, E: $($bound)*> Words<Result<T, E>> for $words {
+                fn __obs_verdict(self, value: &Result<T, E>) -> Verdict {
+                    match value {
+                        Ok(_) => Verdict::OK,
+                        Err($err) => failure($texts, type_name::<E>(), Level::ERROR),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+words! {
+    /// With its sources.
+    ByError: impl(Error) W0, |err| of_error(err);
+    /// By `Display`.
+    ByDisplay: impl(Display) W1, |err| of_display(err);
+    /// By `Debug`.
+    ByDebug: impl(Debug) W2, |err| vec![to_text(format_args!("{err:?}"))];
+    /// By its type.
+    ByType: impl(Sized) W3, |_err| vec![type_name::<E>().to_owned()];
+}
+
+/// `err(Debug)`: a `Result` whose error is told by its `Debug`.
+#[inline]
+pub fn by_debug<T, E: Debug>(_: &Result<T, E>) -> ByDebug {
+    ByDebug
+}
+
+/// What is no `Result`, and so has no error.
+pub struct NoError;
+
+impl<T: ?Sized> W4<'_, T> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn __obs_words(&self) -> NoError {
+        NoError
+    }
+}
+
+impl<T: ?Sized> Words<T> for NoError {
+    #[inline]
+    fn __obs_verdict(self, _: &T) -> Verdict {
         Verdict::OK
     }
 }

@@ -1,0 +1,5 @@
+#[classify(level = "debug", kind = "gone", crate = facade::obs)]
+struct Gone {
+    key: String,
+    at: u64,
+}
