@@ -262,8 +262,18 @@ words! {
 
 /// `err(Debug)`: a `Result` whose error is told by its `Debug`.
 #[inline]
-pub fn by_debug<T, E: Debug>(_: &Result<T, E>) -> ByDebug {
-    ByDebug
+pub fn by_debug<T, E: Debug>(value: &Result<T, E>) -> Told {
+    Told(ByDebug.__obs_verdict(value))
+}
+
+/// What has been told already. It fits any value, so that an error without `Debug` is refused once and not here again.
+pub struct Told(Verdict);
+
+impl<R: ?Sized> Words<R> for Told {
+    #[inline]
+    fn __obs_verdict(self, _: &R) -> Verdict {
+        self.0
+    }
 }
 
 /// What is no `Result`, and so has no error.
