@@ -43,6 +43,9 @@ pub const X_SESSION_ID: &str = "x-session-id";
 /// Header: the id of the chat message.
 pub const X_MESSAGE_ID: &str = "x-message-id";
 
+/// The headers that travel between processes.
+pub const TRAVELLING: [&str; 6] = [TRACEPARENT, TRACESTATE, BAGGAGE, X_REQUEST_ID, X_SESSION_ID, X_MESSAGE_ID];
+
 /// The field by which a `tracing` span overrides its exported name (a convention of tracing-opentelemetry).
 pub const OTEL_NAME: &str = "otel.name";
 /// The field by which a `tracing` span says its kind (a convention of tracing-opentelemetry).

@@ -225,6 +225,91 @@ fn the_published_functions_speak_opentelemetry() {
     assert!(!obs_runtime::extract_trace_context(&garbage).span().span_context().is_valid());
 }
 
+mod propagator {
+    use obs_runtime::propagation::opentelemetry::Propagator;
+    use opentelemetry::Context;
+    use opentelemetry::baggage::BaggageExt as _;
+    use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+    use opentelemetry::trace::TraceContextExt as _;
+
+    use super::*;
+
+    struct Headers<'a>(&'a mut HeaderMap);
+
+    impl Extractor for Headers<'_> {
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.get(key)?.to_str().ok()
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            self.0.keys().map(http::HeaderName::as_str).collect()
+        }
+
+        fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+            Some(self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect())
+        }
+    }
+
+    impl Injector for Headers<'_> {
+        fn set(&mut self, key: &str, value: String) {
+            let name = http::HeaderName::try_from(key).expect("a name");
+            self.0.insert(name, value.parse().expect("a value"));
+        }
+    }
+
+    #[test]
+    fn what_it_reads_it_writes_again() {
+        let mut sent = headers(&[
+            ("traceparent", TRACEPARENT),
+            ("tracestate", "a=1"),
+            ("baggage", "k=v;p=1"),
+            ("x-request-id", "r"),
+            ("x-session-id", "s"),
+        ]);
+        let context = Propagator::new().extract(&Headers(&mut sent));
+        assert!(context.span().span_context().is_remote());
+        assert_eq!(context.baggage().get("k").map(opentelemetry::StringValue::as_str), Some("v"));
+        let mut out = HeaderMap::new();
+        Propagator::new().inject_context(&context, &mut Headers(&mut out));
+        assert_eq!(out, sent);
+        assert_eq!(Propagator::new().fields().collect::<Vec<_>>(), KEYS);
+    }
+
+    #[test]
+    fn it_reads_every_header_and_not_the_first() {
+        let mut twice = headers(&[("traceparent", TRACEPARENT), ("traceparent", TRACEPARENT)]);
+        assert!(!Propagator::new().extract(&Headers(&mut twice)).span().span_context().is_valid());
+        let mut lists = headers(&[("traceparent", TRACEPARENT), ("tracestate", "a=1"), ("tracestate", "b=2")]);
+        let context = Propagator::new().extract(&Headers(&mut lists));
+        assert_eq!(context.span().span_context().trace_state().header(), "a=1,b=2");
+    }
+
+    #[test]
+    fn where_nothing_came_the_context_stays_as_it_was() {
+        let mut sent = headers(&[("traceparent", TRACEPARENT)]);
+        let context = Propagator::new().extract(&Headers(&mut sent));
+        let mut nothing = headers(&[("traceparent", "00-zz")]);
+        let same = Propagator::new().extract_with_context(&context, &Headers(&mut nothing));
+        assert_eq!(same.span().span_context(), context.span().span_context());
+        let mut out = HeaderMap::new();
+        Propagator::new().inject_context(&Context::new(), &mut Headers(&mut out));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_context_without_a_span_is_the_current_one_of_this_toolkit() {
+        #[obs_runtime::observed]
+        fn calls() -> HeaderMap {
+            let mut out = HeaderMap::new();
+            Propagator::new().inject(&mut Headers(&mut out));
+            out
+        }
+        let seen = obs_runtime::testing::capture(calls);
+        let written = propagation::extract(&seen.value).trace.expect("written");
+        assert_eq!(written.span_id, seen.span("calls").span_id);
+    }
+}
+
 fn trace_context() -> impl Strategy<Value = TraceContext> {
     let state = proptest::option::of("[a-z][a-z0-9_*/-]{0,20}=[!-+--<>-~]{1,30}");
     (1..=u128::MAX, 1..=u64::MAX, 0..4u8, state).prop_map(|(trace_id, span_id, flags, state)| TraceContext {

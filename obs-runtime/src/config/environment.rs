@@ -12,20 +12,13 @@ pub fn environment() -> BTreeMap<String, String> {
 }
 
 fn carrier(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
-    [
-        names::TRACEPARENT,
-        names::TRACESTATE,
-        names::BAGGAGE,
-        names::X_REQUEST_ID,
-        names::X_SESSION_ID,
-        names::X_MESSAGE_ID,
-    ]
-    .into_iter()
-    .filter_map(|header| {
-        let value = variable(&header.to_ascii_uppercase().replace('-', "_"))?;
-        (!value.is_empty()).then(|| (header.to_owned(), value))
-    })
-    .collect()
+    names::TRAVELLING
+        .into_iter()
+        .filter_map(|header| {
+            let value = variable(&header.to_ascii_uppercase().replace('-', "_"))?;
+            (!value.is_empty()).then(|| (header.to_owned(), value))
+        })
+        .collect()
 }
 
 /// The variables of this process, those that are not Unicode with replacement characters.

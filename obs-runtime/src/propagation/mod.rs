@@ -93,6 +93,12 @@ impl Correlation {
         engine::current().unwrap_or_default()
     }
 
+    /// It, unless it says nothing: then that of the current span.
+    #[cfg_attr(not(feature = "opentelemetry"), allow(dead_code))]
+    fn or_current(self) -> Self {
+        if self == Correlation::default() { Correlation::current() } else { self }
+    }
+
     /// What is left of it under a policy of `trust`.
     #[must_use]
     pub fn trusted(self, trust: Trust) -> Self {

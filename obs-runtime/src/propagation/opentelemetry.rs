@@ -1,11 +1,69 @@
-//! To and from `opentelemetry::Context`, for code that speaks the API of OpenTelemetry.
+//! To and from `opentelemetry::Context`, for code that speaks the API of OpenTelemetry, and a propagator for its SDK.
+
+use std::sync::LazyLock;
 
 use opentelemetry::baggage::{Baggage as OtelBaggage, BaggageExt, KeyValueMetadata};
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 use opentelemetry::{Context, KeyValue};
 
-use crate::propagation::{Baggage, Correlation, TraceContext};
-use crate::{SpanId, TraceId};
+use crate::propagation::{self, Baggage, Carrier, Correlation, TraceContext};
+use crate::{SpanId, TraceId, names};
+
+/// What travels here, as a propagator of OpenTelemetry: the strict reading of `traceparent`, `tracestate` and `baggage`, and the ids, in a
+/// program that keeps the SDK.
+///
+/// ```
+/// use obs_runtime::propagation::opentelemetry::Propagator;
+///
+/// opentelemetry::global::set_text_map_propagator(Propagator::new());
+/// ```
+///
+/// Several headers are one list only where the `Extractor` gives them all (`get_all`), as those of `opentelemetry-http` do. An `Injector`
+/// takes nothing away: a stale header of a reused map stays where there is nothing to say in its place. A context without a
+/// span is taken for the current one of this toolkit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Propagator(());
+
+impl Propagator {
+    /// The propagator.
+    #[must_use]
+    pub const fn new() -> Self {
+        Propagator(())
+    }
+}
+
+impl TextMapPropagator for Propagator {
+    fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
+        let correlation = from_context(cx);
+        let correlation = if correlation.trace.is_some() { correlation } else { correlation.or_current() };
+        for (key, value) in propagation::headers(&correlation) {
+            if let Some(value) = value {
+                injector.set(key, value);
+            }
+        }
+    }
+
+    fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
+        let correlation = propagation::extract(&Extracted(extractor));
+        if correlation == Correlation::default() { cx.clone() } else { onto(cx, &correlation) }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static FIELDS: LazyLock<[String; 6]> = LazyLock::new(|| names::TRAVELLING.map(str::to_owned));
+        FieldIter::new(&*FIELDS)
+    }
+}
+
+/// What a propagator is given to read.
+struct Extracted<'a>(&'a dyn Extractor);
+
+impl Carrier for Extracted<'_> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        self.0.get_all(key).into_iter().flatten().map(str::as_bytes)
+    }
+}
 
 /// The ids of a correlation, as a value of a `Context`: OpenTelemetry has no place of its own for them.
 struct Carried(Correlation);
@@ -13,7 +71,11 @@ struct Carried(Correlation);
 /// A context whose span is the one that `correlation` names, remote, with its baggage. The ids are in it too, for [`from_context`].
 #[must_use]
 pub fn to_context(correlation: &Correlation) -> Context {
-    let mut context = Context::new().with_value(Carried(correlation.clone()));
+    onto(&Context::new(), correlation)
+}
+
+fn onto(context: &Context, correlation: &Correlation) -> Context {
+    let mut context = context.with_value(Carried(correlation.clone()));
     if !correlation.baggage.is_empty() {
         context = context.with_baggage(
             correlation
