@@ -51,7 +51,7 @@ impl Operation {
     /// Gives the span another name than its site's.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
         let name = name.into();
-        self.held.with(|record| record.name = Some(name));
+        self.held.with(|record| record.rare_mut().name = Some(name));
     }
 
     /// Gives the span another role than its site's.
@@ -69,7 +69,7 @@ impl Operation {
             FieldValue::F64(value) => Recorded::F64(*value),
             FieldValue::Bool(value) => Recorded::Bool(*value),
         };
-        call::record_on(&mut self.held, |recorder| recorder.record(key, &value));
+        call::record_on(&mut self.held, |recorder| recorder.record_named(key, &value));
     }
 
     /// The outcome will be `ok`.
@@ -88,7 +88,7 @@ impl Operation {
     /// Whether an observed function below has failed, and told it.
     #[must_use]
     pub fn failed_below(&mut self) -> bool {
-        self.held.with(|record| !record.failures.is_empty()).unwrap_or(false)
+        self.held.with(|record| record.failed_below()).unwrap_or(false)
     }
 
     /// As [`fail`](Self::fail), but told by no event: for the consequence of an error that was told where it began.

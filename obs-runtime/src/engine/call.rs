@@ -14,7 +14,7 @@ use tracing::{Event, Level, dispatcher};
 use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
-use crate::engine::fields::List;
+use crate::engine::fields::{Key, List};
 use crate::engine::held::Held;
 use crate::engine::record::{Parent, Record};
 use crate::engine::stack::{self, Place};
@@ -103,6 +103,7 @@ impl Opening {
                     (Some(under), true) => core.open_at(&mut record, site.meta(), Place::Context(under)),
                     (Some(under), false) => {
                         core.measure_at(&mut record, site.meta(), Place::Context(under));
+                        record.key = crate::ids::random();
                     }
                 }
             }
@@ -120,7 +121,7 @@ impl Opening {
                     record.carried = under;
                 }
                 if let Viewer::Foreign(span) = viewer {
-                    record.foreign = Some(span);
+                    record.rare_mut().foreign = Some(span);
                     record.watched = true;
                 }
             }
@@ -137,14 +138,15 @@ impl Opening {
     /// Whether its fields will be seen: else their expressions do not run.
     #[inline]
     pub(crate) fn wants_fields(&self) -> bool {
-        self.record.on || self.record.foreign.is_some()
+        self.record.on || self.record.foreign().is_some()
     }
 
     #[inline]
     pub(crate) fn recorder(&mut self) -> Recorder<'_> {
-        match &self.record.foreign {
-            Some(span) => Recorder::Foreign(span),
-            None => Recorder::Engine(&mut self.record.fields),
+        let record = &mut *self.record;
+        match record.foreign_and_fields() {
+            (Some(span), _) => Recorder::Foreign(span),
+            (None, fields) => Recorder::Engine(fields),
         }
     }
 
@@ -225,34 +227,52 @@ impl Recorder<'_> {
         }
     }
 
-    /// Records one value under `name`.
-    pub(crate) fn record(&mut self, name: &'static str, value: &Recorded<'_>) {
+    /// Records one value under a key of the callsite.
+    #[inline]
+    pub(crate) fn record(&mut self, key: &'static Key, value: &Recorded<'_>) {
         match self {
-            Recorder::Engine(fields) => fields.put(name, |text| match *value {
-                Recorded::Str(value) => json::string(text, value),
-                Recorded::I64(value) => json::integer(text, value),
-                Recorded::U64(value) => json::integer(text, value),
-                Recorded::I128(value) => json::integer(text, value),
-                Recorded::U128(value) => json::integer(text, value),
-                Recorded::F64(value) => json::float(text, value),
-                Recorded::Bool(value) => json::boolean(text, value),
-                Recorded::Display(value) => visit::formatted(text, format_args!("{value}")),
-                Recorded::Debug(value) => visit::formatted(text, format_args!("{value:?}")),
-            }),
-            Recorder::Foreign(span) => {
-                match *value {
-                    Recorded::Str(value) => span.record(name, value),
-                    Recorded::I64(value) => span.record(name, value),
-                    Recorded::U64(value) => span.record(name, value),
-                    Recorded::I128(value) => span.record(name, value),
-                    Recorded::U128(value) => span.record(name, value),
-                    Recorded::F64(value) => span.record(name, value),
-                    Recorded::Bool(value) => span.record(name, value),
-                    Recorded::Display(value) => span.record(name, field::display(value)),
-                    Recorded::Debug(value) => span.record(name, field::debug(value)),
-                };
-            }
+            Recorder::Engine(fields) => fields.put_key(key, |text| value.render(text)),
+            Recorder::Foreign(span) => value.hand_to(span, key.name),
         }
+    }
+
+    /// Records one value under any key.
+    pub(crate) fn record_named(&mut self, name: &'static str, value: &Recorded<'_>) {
+        match self {
+            Recorder::Engine(fields) => fields.put(name, |text| value.render(text)),
+            Recorder::Foreign(span) => value.hand_to(span, name),
+        }
+    }
+}
+
+impl Recorded<'_> {
+    #[inline]
+    fn render(&self, text: &mut Vec<u8>) {
+        match *self {
+            Recorded::Str(value) => json::string(text, value),
+            Recorded::I64(value) => json::integer(text, value),
+            Recorded::U64(value) => json::integer(text, value),
+            Recorded::I128(value) => json::integer(text, value),
+            Recorded::U128(value) => json::integer(text, value),
+            Recorded::F64(value) => json::float(text, value),
+            Recorded::Bool(value) => json::boolean(text, value),
+            Recorded::Display(value) => visit::formatted(text, format_args!("{value}")),
+            Recorded::Debug(value) => visit::formatted(text, format_args!("{value:?}")),
+        }
+    }
+
+    fn hand_to(&self, span: &tracing::Span, name: &'static str) {
+        match *self {
+            Recorded::Str(value) => span.record(name, value),
+            Recorded::I64(value) => span.record(name, value),
+            Recorded::U64(value) => span.record(name, value),
+            Recorded::I128(value) => span.record(name, value),
+            Recorded::U128(value) => span.record(name, value),
+            Recorded::F64(value) => span.record(name, value),
+            Recorded::Bool(value) => span.record(name, value),
+            Recorded::Display(value) => span.record(name, field::display(value)),
+            Recorded::Debug(value) => span.record(name, field::debug(value)),
+        };
     }
 }
 
@@ -269,7 +289,7 @@ pub(crate) fn record(site: &'static Callsite, fields: impl FnOnce(&mut Recorder<
 
 /// Records late fields of a call. They are rendered first, with nothing held, as that runs the user's code.
 pub(crate) fn record_on(held: &mut Held, fields: impl FnOnce(&mut Recorder<'_>)) {
-    match held.with(|record| (record.on, record.foreign.clone())) {
+    match held.with(|record| (record.on, record.foreign().cloned())) {
         Some((_, Some(span))) => fields(&mut Recorder::Foreign(&span)),
         Some((true, None)) => {
             let mut later = List::new();
@@ -331,7 +351,7 @@ fn tell(told: &Told, parent: Parent, failure: Option<&Failure>, passed_on: bool)
 
 fn close(held: &mut Held, end: Moment, outcome: Ended, failure: Option<&Failure>) {
     let error = failure.map(|failure| (failure.texts.first().map_or("", String::as_str), &*failure.kind));
-    let foreign = held.with(|record| record.foreign.clone()).flatten();
+    let foreign = held.with(|record| record.foreign().cloned()).flatten();
     if let Some(span) = &foreign {
         span.record(names::OUTCOME, outcome.as_str());
         if let Some((text, kind)) = error {

@@ -11,6 +11,7 @@ use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 
 use crate::engine::SpanKind;
+use crate::engine::fields::Key;
 use crate::metrics::operations::Operation;
 use crate::names;
 
@@ -107,6 +108,7 @@ impl Site {
 pub struct Callsite {
     meta: Metadata<'static>,
     names: &'static [&'static str],
+    keys: OnceLock<Box<[Key]>>,
     operation: Option<Operation>,
     kind: SpanKind,
     error: ErrorEvent,
@@ -137,6 +139,7 @@ impl Callsite {
                 Kind::SPAN,
             ),
             names: site.fields,
+            keys: OnceLock::new(),
             operation: if site.metrics { Some(Operation::new(site.name, site.target)) } else { None },
             kind: site.kind,
             error: site.error,
@@ -149,8 +152,10 @@ impl Callsite {
         &self.meta
     }
 
-    pub(crate) fn names(&self) -> &'static [&'static str] {
-        self.names
+    /// The keys of its fields.
+    #[inline]
+    pub(crate) fn keys(&'static self) -> &'static [Key] {
+        self.keys.get_or_init(|| self.names.iter().map(|name| Key::new(name)).collect())
     }
 
     pub(crate) fn operation(&'static self) -> Option<&'static Operation> {

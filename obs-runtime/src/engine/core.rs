@@ -107,6 +107,7 @@ impl CoreRef {
         stack::at_current(self.address(), |place| {
             self.measure_at(record, meta, place);
         });
+        record.key = ids::random();
     }
 
     /// The same, at this place; the context that it begins in, if it is a context.
@@ -118,7 +119,6 @@ impl CoreRef {
     ) -> Option<Arc<Correlation>> {
         record.core = Some(self.clone());
         record.meta = Some(meta);
-        record.key = ids::random();
         match place {
             Place::Record(parent, slot) => {
                 record.inherit(parent, slot);

@@ -99,6 +99,28 @@ pub(crate) struct List {
     own_pieces: usize,
 }
 
+/// A key that is known before its first value: rendered once.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// The name as a field bears it.
+    public: &'static str,
+    /// `,"key":`.
+    text: Box<str>,
+    bit: u64,
+}
+
+impl Key {
+    pub(crate) fn new(name: &'static str) -> Self {
+        let public = unreserved(name);
+        let mut text = Vec::new();
+        text.extend_from_slice(b",\"");
+        json::escape(&mut text, public);
+        text.extend_from_slice(b"\":");
+        Key { name, public, text: String::from_utf8_lossy(&text).into(), bit: bit(public) }
+    }
+}
+
 /// Where a field stands in the text.
 #[derive(Clone, Copy)]
 struct Piece {
@@ -176,6 +198,20 @@ impl List {
         self.add(key, start);
     }
 
+    /// The same for a key that is rendered already.
+    #[inline]
+    pub(crate) fn put_key(&mut self, key: &'static Key, render: impl FnOnce(&mut Vec<u8>)) {
+        if self.mask & key.bit != 0 {
+            self.forget(key.public);
+        }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(key.text.as_bytes());
+        render(&mut self.text);
+        self.pieces.push(Piece { key: key.public, start, end: self.text.len() as u32 });
+        self.mask |= key.bit;
+    }
+
+    #[inline]
     fn add(&mut self, key: &'static str, start: u32) {
         self.pieces.push(Piece { key, start, end: self.text.len() as u32 });
         self.mask |= bit(key);

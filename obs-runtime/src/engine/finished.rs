@@ -84,7 +84,7 @@ impl Closed<'_> {
             parent_is_remote: ids.parent_is_remote,
             flags: ids.flags,
             trace_state: trace.and_then(|trace| trace.state.clone()),
-            name: record.name.clone().unwrap_or(Cow::Borrowed(meta.name())),
+            name: record.rare().and_then(|rare| rare.name.clone()).unwrap_or(Cow::Borrowed(meta.name())),
             target: meta.target(),
             location: meta.file().zip(meta.line()),
             level: *meta.level(),
@@ -94,7 +94,7 @@ impl Closed<'_> {
             fields: Fields::of(record.fields.own_text()),
             outcome: self.outcome,
             error: self.error.map(Into::into),
-            links: record.links.clone(),
+            links: record.rare().map_or_else(Vec::new, |rare| rare.links.clone()),
         }
     }
 }

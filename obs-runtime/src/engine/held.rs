@@ -103,7 +103,7 @@ impl Held {
         // The subscriber is anybody's code: it is called with nothing held.
         let slot = if let Held::Slot(id) = self { *id } else { 0 };
         if self.with(|record| record.watched).unwrap_or(false) {
-            let watchers = self.with(|record| (record.foreign.clone(), record.core.clone()));
+            let watchers = self.with(|record| (record.foreign().cloned(), record.core.clone()));
             match watchers {
                 Some((Some(span), _)) => drop(span.with_subscriber(|(id, dispatch)| foreign(dispatch, id))),
                 Some((None, Some(core))) if slot != 0 => filter(&core, slot),

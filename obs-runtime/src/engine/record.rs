@@ -58,17 +58,25 @@ pub(crate) struct Record {
     pub(crate) measured: Option<&'static Operation>,
     /// Where its metrics go while a capture runs.
     pub(crate) scope: Option<Arc<Scope>>,
-    pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) kind: SpanKind,
-    pub(crate) links: Vec<Link>,
-    /// The texts of its children's last failures.
-    pub(crate) failures: Vec<String>,
-    /// The span of a foreign subscriber.
-    pub(crate) foreign: Option<tracing::Span>,
+    /// What few spans have.
+    rare: Option<Box<Rare>>,
     /// Somebody is told when it is entered and left: a foreign subscriber, or a filter with directives on spans.
     pub(crate) watched: bool,
     /// `,"trace_id":…,"span_id":…`, rendered for the first line.
     head: Option<[u8; HEAD]>,
+}
+
+/// What few spans have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Another name than its metadata's.
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) links: Vec<Link>,
+    /// The texts of its children's last failures.
+    failures: Vec<String>,
+    /// The span of a foreign subscriber.
+    pub(crate) foreign: Option<tracing::Span>,
 }
 
 /// A span's place in its trace.
@@ -97,14 +105,37 @@ pub(crate) struct Parent {
 const HEAD: usize = 75;
 
 impl Record {
-    /// As good as new, with its buffers kept.
+    /// As good as new, with its buffers kept. The ids and times of the next span are set when it opens.
     pub(crate) fn reset(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.clear();
-        let (mut links, mut failures) = (std::mem::take(&mut self.links), std::mem::take(&mut self.failures));
-        links.clear();
-        failures.clear();
-        *self = Record { fields, links, failures, ..Record::default() };
+        self.core = None;
+        (self.on, self.ended, self.watched) = (false, false, false);
+        self.site = None;
+        self.ids = None;
+        self.fields.clear();
+        self.parent = Parent::default();
+        self.version = 0;
+        self.carried = None;
+        self.measured = None;
+        self.scope = None;
+        self.kind = SpanKind::Internal;
+        self.rare = None;
+        self.head = None;
+    }
+
+    pub(crate) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn foreign(&self) -> Option<&tracing::Span> {
+        self.rare()?.foreign.as_ref()
+    }
+
+    pub(crate) fn foreign_and_fields(&mut self) -> (Option<&tracing::Span>, &mut List) {
+        (self.rare.as_ref().and_then(|rare| rare.foreign.as_ref()), &mut self.fields)
     }
 
     /// The address of its engine: which one it is.
@@ -176,25 +207,32 @@ impl Record {
 
     /// Refers to another span, if there is room.
     pub(crate) fn link(&mut self, link: Link) {
-        if self.links.len() < LINKS_KEPT {
-            self.links.push(link);
+        let links = &mut self.rare_mut().links;
+        if links.len() < LINKS_KEPT {
+            links.push(link);
         }
     }
 
     /// Remembers that a child has failed with this text.
     pub(crate) fn child_failed(&mut self, text: String) {
-        if self.failures.len() == FAILURES_KEPT {
-            self.failures.remove(0);
+        let failures = &mut self.rare_mut().failures;
+        if failures.len() == FAILURES_KEPT {
+            failures.remove(0);
         }
-        self.failures.push(text);
+        failures.push(text);
+    }
+
+    /// Whether a child has failed.
+    pub(crate) fn failed_below(&self) -> bool {
+        self.rare().is_some_and(|rare| !rare.failures.is_empty())
     }
 
     /// Whether an error with these texts began further down: a child has failed with the same text, or one that is
     /// contained in one of these.
     pub(crate) fn passes_on(&self, texts: &[String]) -> bool {
-        self.failures
-            .iter()
-            .any(|mark| texts.iter().any(|text| text == mark || (!mark.is_empty() && text.contains(mark.as_str()))))
+        let is_told =
+            |mark: &String| texts.iter().any(|text| text == mark || (!mark.is_empty() && text.contains(mark.as_str())));
+        self.rare().is_some_and(|rare| rare.failures.iter().any(is_told))
     }
 }
 

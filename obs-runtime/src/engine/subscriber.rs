@@ -160,7 +160,9 @@ fn adopt_conventions(record: &mut Record) {
             _ => {}
         }
     }
-    record.name = name.or(record.name.take());
+    if name.is_some() {
+        record.rare_mut().name = name;
+    }
 }
 
 /// The engine behind a dispatcher, if it is one.

@@ -11,9 +11,31 @@ const LONGEST_VALUE: usize = 32 * 1024;
 /// Appends `value` with everything escaped that a JSON string may not hold.
 #[inline]
 pub(crate) fn escape(text: &mut Vec<u8>, value: &str) {
-    // One pass without branches, which the compiler turns into wide instructions; most texts need nothing more.
-    let clean = value.bytes().fold(true, |clean, byte| clean & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'));
-    if clean { text.extend_from_slice(value.as_bytes()) } else { escape_runs(text, value) }
+    if is_plain(value) { text.extend_from_slice(value.as_bytes()) } else { escape_runs(text, value) }
+}
+
+/// Whether nothing in `value` needs an escape.
+#[inline]
+pub(crate) fn is_plain(value: &str) -> bool {
+    // Eight bytes a step, without branches; the last step overlaps the one before.
+    let bytes = value.as_bytes();
+    let (words, _) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return !bytes.iter().any(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\');
+    };
+    let found = |found: u64, word: &[u8; 8]| found | specials(u64::from_le_bytes(*word));
+    words.iter().chain([last]).fold(0, found) == 0
+}
+
+/// A bit at the top of each byte that needs an escape, and perhaps of bytes above such a one.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (ONES * b'"' as u64);
+    let slash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & TOPS
 }
 
 /// Copies the runs between what must be escaped.
@@ -65,9 +87,12 @@ pub(crate) fn hex(number: u64) -> [u8; 16] {
 }
 
 /// Appends `value` as a string.
+#[inline]
 pub(crate) fn string(text: &mut Vec<u8>, value: &str) {
+    let value = shortened(value, LONGEST_VALUE);
+    text.reserve(value.len() + 2);
     text.push(b'"');
-    escape(text, shortened(value, LONGEST_VALUE));
+    escape(text, value);
     text.push(b'"');
 }
 
@@ -123,6 +148,7 @@ impl fmt::Write for Escaped<'_> {
 }
 
 /// The longest beginning of `value` of at most `length` bytes that ends between characters.
+#[inline]
 fn shortened(value: &str, length: usize) -> &str {
     if value.len() <= length { value } else { &value[..value.floor_char_boundary(length)] }
 }
@@ -231,6 +257,21 @@ mod tests {
         let parsed: String = serde_json::from_slice(&text).expect("valid JSON");
         assert_eq!(parsed, all);
         assert_eq!(value(&text), FieldValue::Str(all.into()));
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_at_every_place() {
+        for length in 0..40 {
+            let plain = "é~a ".repeat(12)[..].chars().take(length).collect::<String>();
+            assert!(is_plain(&plain));
+            for at in 0..length {
+                for special in ['"', '\\', '\n', '\0', '\u{1f}'] {
+                    let found: String =
+                        plain.chars().enumerate().map(|(n, c)| if n == at { special } else { c }).collect();
+                    assert!(!is_plain(&found), "{found:?}");
+                }
+            }
+        }
     }
 
     #[test]

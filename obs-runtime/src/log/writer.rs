@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::LogPolicy;
 use crate::loss::{Reason, Signal, lost};
@@ -16,10 +16,14 @@ pub(crate) struct Writer {
     room: usize,
 }
 
+/// How long the thread rests between two writes, so that many lines cost one wake and one write. A first line after a quiet
+/// time does not wait for it.
+const REST: Duration = Duration::from_millis(5);
+
 struct Shared {
     queue: Mutex<Queue>,
-    /// Something was put into the queue, or it was closed.
-    filled: Condvar,
+    /// The thread has something to do before its rest is over.
+    wanted: Condvar,
     /// Something was written.
     written: Condvar,
 }
@@ -30,7 +34,19 @@ struct Queue {
     lines: u64,
     /// Lines that the thread has taken and not yet written.
     writing: u64,
+    thread: Thread,
     closed: bool,
+}
+
+/// What the thread is at.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Thread {
+    #[default]
+    Writing,
+    /// It looks again by itself, soon.
+    Resting,
+    /// It waits to be woken.
+    Asleep,
 }
 
 impl Shared {
@@ -45,7 +61,7 @@ impl Writer {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(mut output: Box<dyn Write + Send>, policy: LogPolicy, room: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), written: Condvar::new() });
+        let shared = Arc::new(Shared { queue: Mutex::default(), wanted: Condvar::new(), written: Condvar::new() });
         let own = Arc::clone(&shared);
         thread::Builder::new().name("obs-log".to_owned()).spawn(move || run(&own, &mut *output))?;
         Ok(Writer { shared, policy, room })
@@ -59,6 +75,7 @@ impl Writer {
             && !queue.text.is_empty()
             && queue.text.len() + line.len() > self.room
         {
+            self.wake(&mut queue);
             queue = self.shared.written.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.closed {
@@ -69,13 +86,23 @@ impl Writer {
         }
         queue.text.extend_from_slice(line);
         queue.lines += 1;
-        self.shared.filled.notify_one();
+        if queue.thread == Thread::Asleep || (queue.thread == Thread::Resting && queue.text.len() > self.room / 2) {
+            self.wake(&mut queue);
+        }
+    }
+
+    fn wake(&self, queue: &mut Queue) {
+        if queue.thread != Thread::Writing {
+            queue.thread = Thread::Writing;
+            self.shared.wanted.notify_one();
+        }
     }
 
     /// Waits until everything handed over so far is written, at most until `deadline`; how many lines are not.
     pub(crate) fn flush(&self, deadline: Instant) -> u64 {
         let mut queue = self.shared.queue();
         while queue.lines + queue.writing > 0 {
+            self.wake(&mut queue);
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             queue = self.shared.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -88,7 +115,7 @@ impl Writer {
         let mut queue = self.shared.queue();
         queue.closed = true;
         lost(Signal::Logs, Reason::Shutdown, left);
-        self.shared.filled.notify_one();
+        self.wake(&mut queue);
         self.shared.written.notify_all();
         left
     }
@@ -96,28 +123,43 @@ impl Writer {
 
 fn run(shared: &Shared, output: &mut dyn Write) {
     let mut text = Vec::new();
-    loop {
-        let lines = {
-            let mut queue = shared.queue();
-            while queue.text.is_empty() {
-                if queue.closed {
-                    return;
-                }
-                queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            }
-            std::mem::swap(&mut queue.text, &mut text);
-            queue.writing = std::mem::take(&mut queue.lines);
-            queue.writing
-        };
-        shared.written.notify_all();
+    while let Some(lines) = take(shared, &mut text) {
         // A closed pipe or a full disk costs these lines, and not the service.
         if output.write_all(&text).and_then(|()| output.flush()).is_err() {
             lost(Signal::Logs, Reason::WriteFailed, lines);
         }
         text.clear();
-        shared.queue().writing = 0;
-        shared.written.notify_all();
+        rest(shared);
     }
+}
+
+/// Waits for lines and takes them all; nothing when the queue is closed and empty.
+fn take(shared: &Shared, text: &mut Vec<u8>) -> Option<u64> {
+    let mut queue = shared.queue();
+    while queue.text.is_empty() {
+        if queue.closed {
+            return None;
+        }
+        queue.thread = Thread::Asleep;
+        queue = shared.wanted.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    queue.thread = Thread::Writing;
+    std::mem::swap(&mut queue.text, text);
+    queue.writing = std::mem::take(&mut queue.lines);
+    let lines = queue.writing;
+    drop(queue);
+    shared.written.notify_all();
+    Some(lines)
+}
+
+/// Says that what was taken is written, and lets more lines come together.
+fn rest(shared: &Shared) {
+    let mut queue = shared.queue();
+    queue.writing = 0;
+    shared.written.notify_all();
+    queue.thread = Thread::Resting;
+    let resting = |queue: &mut Queue| queue.thread == Thread::Resting && !queue.closed;
+    drop(shared.wanted.wait_timeout_while(queue, REST, resting));
 }
 
 #[cfg(test)]

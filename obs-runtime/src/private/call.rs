@@ -55,7 +55,7 @@ pub fn open_within(
 fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
     let mut opening = Opening::begin(site, under)?;
     if opening.wants_fields() {
-        fields(&mut Visit { recorder: opening.recorder(), names: site.names() });
+        fields(&mut Visit { recorder: opening.recorder(), keys: site.keys() });
     }
     Some(opening.finish())
 }
@@ -85,7 +85,7 @@ fn fill(site: &'static Callsite, held: Option<Held>) {
 /// Records late fields on the innermost call of `site`.
 #[inline]
 pub fn record(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
-    call::record(site, |recorder| fields(&mut Visit { recorder: recorder.reborrow(), names: site.names() }));
+    call::record(site, |recorder| fields(&mut Visit { recorder: recorder.reborrow(), keys: site.keys() }));
 }
 
 /// The judge of a function that never returns.

@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use super::chain::chain;
 use crate::engine::call::{Recorded, Recorder};
+use crate::engine::fields::Key;
 
 /// Takes the values of a span's fields.
 pub struct Visit<'a> {
     pub(crate) recorder: Recorder<'a>,
-    pub(crate) names: &'static [&'static str],
+    pub(crate) keys: &'static [Key],
 }
 
 impl Visit<'_> {
     fn record(&mut self, at: usize, value: &Recorded<'_>) {
-        if let Some(name) = self.names.get(at) {
-            self.recorder.record(name, value);
+        if let Some(key) = self.keys.get(at) {
+            self.recorder.record(key, value);
         }
     }
 }
