@@ -5,6 +5,7 @@ mod case;
 mod diag;
 mod krate;
 
+mod carrier;
 mod classify;
 mod correlated;
 mod label_set;
@@ -29,6 +30,12 @@ pub fn observed(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn correlated(args: TokenStream, item: TokenStream) -> TokenStream {
     diag::attribute(args, item, correlated::expand)
+}
+
+#[doc = include_str!("../doc/carrier.md")]
+#[proc_macro_derive(Carrier, attributes(carrier))]
+pub fn carrier(item: TokenStream) -> TokenStream {
+    diag::derive(item, carrier::expand)
 }
 
 #[doc = include_str!("../doc/metric_set.md")]

@@ -101,6 +101,16 @@ fn state_machine() {
 }
 
 #[test]
+fn carrier() {
+    derive("carrier", crate::carrier::expand);
+}
+
+#[test]
+fn correlated() {
+    attribute("correlated", crate::correlated::expand);
+}
+
+#[test]
 fn observed() {
     attribute("observed", crate::observed::expand);
 }

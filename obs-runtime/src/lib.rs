@@ -40,6 +40,7 @@ pub use crate::metrics::{
     Tracked,
 };
 pub use crate::outcome::{Ended, Outcome};
+pub use crate::propagation::Carrier;
 #[cfg(feature = "serve")]
 pub use crate::published::request_id_middleware;
 pub use crate::published::{FlushGuard, init_tracer, init_tracing};
@@ -51,7 +52,7 @@ pub use crate::serve::{ServeError, Server, metrics_router};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{spawn, spawn_blocking};
 pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
-pub use obs_macros::{Classify, LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
+pub use obs_macros::{Carrier, Classify, LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;
 pub use tracing::{
     Level, debug, debug_span, error, error_span, event, info, info_span, span, trace, trace_span, warn, warn_span,

@@ -462,3 +462,156 @@ fn with_nobody_listening_the_functions_do_what_they_say() {
     assert_eq!(below(&headers(), "u1"), None);
     assert_eq!(alone(headers()), 2);
 }
+
+mod blocks {
+    use super::*;
+
+    #[derive(Default)]
+    struct Scheduler {
+        seen: std::sync::Mutex<Vec<String>>,
+    }
+
+    /// The attribute of a block is its methods', above `#[observed]`.
+    #[correlated(trust = "ids")]
+    #[observed(job)]
+    impl Scheduler {
+        const JOBS: usize = 2;
+
+        fn takes(&self, job: &str, headers: &HeaderMap) -> Option<String> {
+            request_id()
+        }
+
+        async fn takes_pairs(self: &std::sync::Arc<Self>, #[carrier] pairs: Vec<(String, String)>) -> usize {
+            tokio::task::yield_now().await;
+            pairs.len()
+        }
+
+        #[correlated]
+        fn continues(&self, headers: HeaderMap) {}
+
+        #[correlated(skip)]
+        fn left_out(&self, headers: &HeaderMap) -> usize {
+            headers.len()
+        }
+
+        fn without(&self) {
+            self.seen.lock().expect("not poisoned").push("without".to_owned());
+        }
+    }
+
+    trait Sends {
+        fn send(&self, out: &mut HeaderMap);
+    }
+
+    /// And below it.
+    #[observed]
+    #[correlated(outbound)]
+    impl Sends for Scheduler {
+        fn send(&self, out: &mut HeaderMap) {}
+    }
+
+    /// And alone.
+    #[correlated]
+    impl Scheduler {
+        async fn alone(&self, headers: HeaderMap) -> Option<String> {
+            inner();
+            request_id()
+        }
+    }
+
+    #[tokio::test]
+    async fn every_method_with_a_carrier_is_correlated() {
+        let seen = capture_async(async {
+            let scheduler = std::sync::Arc::new(Scheduler::default());
+            assert_eq!(scheduler.takes("j1", &headers()).as_deref(), Some("r-17"));
+            assert_eq!(scheduler.takes_pairs(annotations().into_iter().collect()).await, Scheduler::JOBS);
+            scheduler.continues(headers());
+            scheduler.left_out(&headers());
+            scheduler.without();
+            let mut out = HeaderMap::new();
+            scheduler.send(&mut out);
+            assert_eq!(scheduler.alone(headers()).await.as_deref(), Some("r-17"));
+            out
+        })
+        .await;
+        for name in ["Scheduler::takes", "Scheduler::takes_pairs"] {
+            assert_eq!(seen.span(name).links[0].span_id.to_string(), CALLER, "{name}");
+        }
+        assert_continues(seen.span("Scheduler::continues"));
+        assert_continues(seen.span("inner"));
+        for name in ["Scheduler::left_out", "Scheduler::without"] {
+            let span = seen.span(name);
+            assert_eq!((span.parent_id, span.links.len()), (None, 0), "{name}");
+        }
+        let sent = propagation::extract(&seen.value).trace.expect("written");
+        assert_eq!(sent.span_id, seen.span("Scheduler::send").span_id);
+    }
+}
+
+mod derived {
+    use std::collections::HashMap;
+
+    use obs_runtime::Carrier;
+    use obs_runtime::propagation::CarrierMut;
+
+    use super::*;
+
+    /// As Kubernetes has it: the map is not there until something is in it.
+    #[derive(Carrier, Default)]
+    struct ObjectMeta {
+        #[allow(dead_code)]
+        name: String,
+        #[carrier]
+        annotations: Option<BTreeMap<String, String>>,
+    }
+
+    #[derive(Carrier, Default)]
+    struct Pod<T> {
+        #[carrier]
+        metadata: ObjectMeta,
+        #[allow(dead_code)]
+        spec: T,
+    }
+
+    #[derive(Carrier)]
+    struct Envelope<C>(C);
+
+    #[derive(Carrier)]
+    #[carrier(read_only)]
+    struct Borrowed<'a>(&'a HashMap<String, String>);
+
+    #[correlated(outbound)]
+    #[observed]
+    fn creates(#[carrier] pod: &mut Pod<u8>) {}
+
+    #[correlated]
+    #[observed]
+    fn starts<C: Carrier>(#[carrier] message: Envelope<C>) {}
+
+    #[test]
+    fn a_struct_carries_in_its_field() {
+        let seen = capture(|| {
+            let mut pod = Pod::default();
+            creates(&mut pod);
+            pod
+        });
+        let written = propagation::extract(&seen.value).trace.expect("written");
+        assert_eq!(written.span_id, seen.span("creates").span_id);
+        let annotations = seen.value.metadata.annotations.as_ref().expect("made");
+        assert!(annotations.contains_key("traceparent"));
+
+        let map: HashMap<String, String> = annotations.clone().into_iter().collect();
+        assert_eq!(propagation::extract(&Borrowed(&map)).trace, Some(written));
+
+        let seen = capture(|| starts(Envelope(headers())));
+        assert_continues(seen.span("starts"));
+    }
+
+    #[test]
+    fn what_is_not_there_says_nothing_and_is_not_made_to_take_something_away() {
+        let mut nothing: Option<BTreeMap<String, String>> = None;
+        assert_eq!(propagation::extract(&nothing), Correlation::default());
+        nothing.remove("traceparent");
+        assert_eq!(nothing, None);
+    }
+}

@@ -1,5 +1,6 @@
 //! `#[correlated]`: a function continues the context that its carrier brings, or writes its own into it.
 
+mod block;
 mod check;
 mod expand;
 mod parse;
@@ -10,8 +11,10 @@ use syn::{Path, Type};
 use crate::diag::Diag;
 use crate::observed::{self, Func, Observed};
 
-/// The types that are carriers by the last name of their path.
-const KNOWN_CARRIERS: [&str; 4] = ["HeaderMap", "Request", "BTreeMap", "HashMap"];
+pub(crate) use block::distribute;
+
+/// The types that are carriers by the last name of their path; `Vec` is one of pairs of `String`s.
+const KNOWN_CARRIERS: [&str; 5] = ["HeaderMap", "Request", "BTreeMap", "HashMap", "Metadata"];
 
 /// What stands between the parentheses of the attribute.
 #[derive(Default)]
@@ -45,7 +48,10 @@ struct Hooks {
 /// Expands the attribute: together with `#[observed]`, if that stands below, else alone.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let mut diag = Diag::new();
-    let mut func = parse::func(item)?;
+    let mut func = match parse::item(item)? {
+        parse::Item::Fn(func) => *func,
+        parse::Item::Impl(block) => return Ok(block::expand(args, *block, diag)),
+    };
     if let Some(attr) = take(&mut func, "observed") {
         let observed_args = observed::args(arguments(&attr, &mut diag), &mut diag);
         let mut observed = Observed { absorbed: Some(attr.path().clone()), ..Observed::new(observed_args, func) };
@@ -87,6 +93,11 @@ fn attach(args: TokenStream, observed: &mut Observed, diag: &mut Diag) {
         observed.parent = hooks.parent;
         observed.prologue = hooks.prologue;
     }
+}
+
+/// Whether an attribute is this macro, under any path.
+fn is_correlated(attr: &syn::Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|segment| segment.ident == "correlated")
 }
 
 /// Takes the first attribute of this name, under any path, off a function.

@@ -3,32 +3,42 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, FnArg, LitStr, Pat, PatType, Path, Result, Token, Type, Visibility};
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, LitStr, Pat, PatType, Path, PathArguments, Result, Token, Type,
+    Visibility,
+};
 
 use super::{Carrier, KNOWN_CARRIERS, Options, Trust};
 use crate::diag::{Diag, did_you_mean};
-use crate::observed::{Func, separated};
+use crate::observed::{Block, Func, separated};
 
 const OPTIONS: [&str; 3] = ["outbound", "trust", "crate"];
 
 const POLICIES: [(&str, &str); 3] = [("all", "All"), ("ids", "Ids"), ("none", "None")];
 
-/// Reads the function that the attribute stands on.
-pub(super) fn func(tokens: TokenStream) -> Result<Func> {
+/// What the attribute stands on.
+pub(super) enum Item {
+    Fn(Box<Func>),
+    Impl(Box<Block>),
+}
+
+/// Reads the function, or the `impl` block, that the attribute stands on.
+pub(super) fn item(tokens: TokenStream) -> Result<Item> {
     let item = |input: ParseStream<'_>| {
         let ahead = input.fork();
         ahead.call(Attribute::parse_outer)?;
         ahead.parse::<Visibility>()?;
-        let advice = if ahead.peek(Token![impl]) || ahead.peek(Token![unsafe]) && ahead.peek2(Token![impl]) {
-            "put it on the methods that have a carrier"
-        } else if ahead.peek(Token![struct]) || ahead.peek(Token![enum]) || ahead.peek(Token![union]) {
-            "a type that can carry implements `Carrier`"
+        if ahead.peek(Token![impl]) || ahead.peek(Token![unsafe]) && ahead.peek2(Token![impl]) {
+            return input.parse().map(|block| Item::Impl(Box::new(block)));
+        }
+        let advice = if ahead.peek(Token![struct]) || ahead.peek(Token![enum]) || ahead.peek(Token![union]) {
+            "`#[derive(Carrier)]` makes a struct one that carries"
         } else if ahead.peek(Token![trait]) || ahead.peek(Token![mod]) {
             "put it on the functions themselves"
         } else {
-            return input.parse::<Func>();
+            return input.parse().map(|func| Item::Fn(Box::new(func)));
         };
-        Err(ahead.error(format!("`#[correlated]` needs a `fn`; {advice}")))
+        Err(ahead.error(format!("`#[correlated]` needs a `fn` or an `impl` block; {advice}")))
     };
     item.parse2(tokens)
 }
@@ -46,6 +56,10 @@ fn option(input: ParseStream<'_>, options: &mut Options) -> Result<()> {
         .map_err(|error| Error::new(error.span(), "expected `outbound`, `trust = \"…\"` or `crate = path`"))?;
     match word.to_string().as_str() {
         "outbound" => once(&mut options.outbound, &word, word.clone()),
+        "skip" => Err(Error::new(
+            word.span(),
+            "`skip` leaves a method out of a block; without the block's `#[correlated]` it means nothing",
+        )),
         "inbound" => Err(Error::new(word.span(), "inbound is what `#[correlated]` does by itself; leave the word out")),
         "trust" => {
             let example = "the option `trust` is written `trust = \"ids\"`";
@@ -150,7 +164,7 @@ fn by_type(func: &Func, diag: &mut Diag) -> Option<Carrier> {
         [] => {
             diag.error(
                 &func.sig.ident,
-                "no argument of a type that is known to carry (`HeaderMap`, `Request`, `BTreeMap`, `HashMap`); mark the one that does with `#[carrier]`",
+                "no argument of a type that is known to carry (`HeaderMap`, `Request`, `BTreeMap`, `HashMap`, `Metadata`, `Vec<(String, String)>`); mark the one that does with `#[carrier]`",
             );
             None
         }
@@ -179,14 +193,34 @@ fn named(argument: &PatType) -> Option<Carrier> {
     }
 }
 
+/// Whether a method of a block is one that the block's attribute is meant for.
+pub(super) fn may_carry(func: &Func) -> bool {
+    func.body.is_some()
+        && func.sig.inputs.iter().any(|argument| match argument {
+            FnArg::Receiver(_) => false,
+            FnArg::Typed(argument) => {
+                argument.attrs.iter().any(|attr| attr.path().is_ident("carrier")) || is_known(&argument.ty)
+            }
+        })
+}
+
 fn is_known(ty: &Type) -> bool {
     match ty {
         Type::Reference(ty) => is_known(&ty.elem),
         Type::Group(ty) => is_known(&ty.elem),
         Type::Paren(ty) => is_known(&ty.elem),
-        Type::Path(ty) => {
-            ty.path.segments.last().is_some_and(|segment| KNOWN_CARRIERS.iter().any(|known| segment.ident == known))
-        }
+        Type::Path(ty) => ty.path.segments.last().is_some_and(|segment| {
+            KNOWN_CARRIERS.iter().any(|known| segment.ident == known)
+                || segment.ident == "Vec" && is_of_pairs(&segment.arguments)
+        }),
         _ => false,
     }
+}
+
+/// `<(String, String)>`
+fn is_of_pairs(arguments: &PathArguments) -> bool {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return false };
+    let is_string = |ty: &Type| matches!(ty, Type::Path(ty) if ty.path.segments.last().is_some_and(|segment| segment.ident == "String"));
+    matches!(arguments.args.first(), Some(GenericArgument::Type(Type::Tuple(pair)))
+        if pair.elems.len() == 2 && pair.elems.iter().all(is_string))
 }

@@ -8,16 +8,17 @@ use syn::{Attribute, ImplItem, ItemImpl, Meta, Result, Type, Visibility, token};
 use super::expand::unobserved;
 use super::func::mentions;
 use super::{Args, Field, Func, Observed, STANDARD_FIELDS, Value, check, finish, is_observed, parse, shape};
+use crate::correlated;
 use crate::diag::{Diag, did_you_mean};
 
 /// An `impl` block, its methods' bodies unparsed.
-pub(super) struct Block {
+pub(crate) struct Block {
     /// All but the members.
-    head: ItemImpl,
-    members: Vec<Member>,
+    pub(crate) head: ItemImpl,
+    pub(crate) members: Vec<Member>,
 }
 
-enum Member {
+pub(crate) enum Member {
     Method(Box<Func>),
     Other(TokenStream),
 }
@@ -70,7 +71,8 @@ struct Shared {
 }
 
 /// Expands every method of the block that does not say `skip`.
-pub(super) fn expand(args: TokenStream, block: Block, mut diag: Diag) -> TokenStream {
+pub(super) fn expand(args: TokenStream, mut block: Block, mut diag: Diag) -> TokenStream {
+    correlated::distribute(&mut block, &mut diag);
     let Block { mut head, members } = block;
     let args = parse::args(args, &mut diag);
     check::once_each(&args.fields, &mut diag);

@@ -16,6 +16,7 @@ use syn::{LitStr, Path, Token};
 use crate::correlated;
 use crate::diag::Diag;
 
+pub(crate) use block::{Block, Member};
 pub(crate) use check::once_each;
 pub(crate) use expand::{DECLARED, visit};
 pub(crate) use func::{Func, is_cfg};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::engine::{self, Entered};
-use crate::propagation::{self, Carrier, CarrierMut, Correlation};
+use crate::propagation::{self, Correlation};
 
-pub use crate::propagation::Trust;
+pub use crate::propagation::{Carrier, CarrierMut, Trust};
 
 /// A caller's context; nothing where what is around the call is that context already.
 pub struct Inbound(pub(crate) Option<Correlation>);

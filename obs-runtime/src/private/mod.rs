@@ -18,7 +18,9 @@ pub use tracing::Level;
 pub use self::call::{
     Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
-pub use self::carriers::{Inbound, Inside, Trust, Within, enter_inbound, inbound, outbound, within};
+pub use self::carriers::{
+    Carrier, CarrierMut, Inbound, Inside, Trust, Within, enter_inbound, inbound, outbound, within,
+};
 pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};

@@ -11,11 +11,35 @@ use crate::loss::{self, Reason, Signal};
 ///
 /// Keys are lower-case header names (`traceparent`); a carrier that keeps the case of its keys finds them in any case. Values are
 /// bytes, since a header may hold any: whoever reads judges them.
+///
+/// A struct carries in one of its fields with `#[derive(Carrier)]`:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use obs_runtime::{Carrier, correlated, observed};
+///
+/// #[derive(Carrier, Default)]
+/// struct PodTemplate {
+///     image: String,
+///     #[carrier]
+///     annotations: BTreeMap<String, String>,
+/// }
+///
+/// #[correlated(outbound)]
+/// #[observed]
+/// fn schedule(#[carrier] pod: &mut PodTemplate) -> usize {
+///     pod.annotations.len()
+/// }
+///
+/// # let seen = obs_runtime::propagation::extract(&PodTemplate::default());
+/// # assert_eq!(seen.trace, None);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot carry a context",
     label = "not a carrier",
     note = "carriers are `http::HeaderMap`, `http::Request`, `BTreeMap<String, String>`, `HashMap<String, String>` and `Vec<(String, String)>`",
-    note = "mark another argument with `#[carrier]`, or implement `obs_runtime::propagation::Carrier`"
+    note = "mark another argument with `#[carrier]`, or derive `obs_runtime::Carrier` for a struct that has such a field"
 )]
 pub trait Carrier {
     /// Every value of `key`, in order.
@@ -27,7 +51,7 @@ pub trait Carrier {
     message = "no context can be written into `{Self}`",
     label = "not a carrier that can be written",
     note = "carriers are `http::HeaderMap`, `http::Request`, `BTreeMap<String, String>`, `HashMap<String, String>` and `Vec<(String, String)>`",
-    note = "mark another argument with `#[carrier]`, or implement `obs_runtime::propagation::CarrierMut`"
+    note = "mark another argument with `#[carrier]`, or derive `obs_runtime::Carrier` for a struct that has such a field"
 )]
 pub trait CarrierMut: Carrier {
     /// Makes `value` the only value of `key`.
@@ -56,6 +80,25 @@ impl<C: CarrierMut + ?Sized> CarrierMut for &mut C {
 
     fn remove(&mut self, key: &'static str) {
         C::remove(self, key);
+    }
+}
+
+/// What is not there says nothing, and is made when something is written.
+impl<C: Carrier> Carrier for Option<C> {
+    fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
+        self.iter().flat_map(move |carrier| carrier.values(key))
+    }
+}
+
+impl<C: CarrierMut + Default> CarrierMut for Option<C> {
+    fn set(&mut self, key: &'static str, value: &str) {
+        self.get_or_insert_default().set(key, value);
+    }
+
+    fn remove(&mut self, key: &'static str) {
+        if let Some(carrier) = self {
+            carrier.remove(key);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use obs_runtime::correlated;
 
 #[correlated]
-fn create(user_id: &str, agents: Vec<(String, String)>) -> usize {
+fn create(user_id: &str, agents: Vec<(String, u8)>) -> usize {
     user_id.len() + agents.len()
 }
 

@@ -4,9 +4,6 @@ use obs_runtime::correlated;
 struct Pod;
 
 #[correlated]
-impl Pod {}
-
-#[correlated]
 trait Runs {
     #[correlated]
     fn run(&self, headers: &http::HeaderMap);

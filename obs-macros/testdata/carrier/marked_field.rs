@@ -1,0 +1,6 @@
+#[derive(Carrier)]
+struct PodTemplate {
+    image: String,
+    #[carrier]
+    annotations: BTreeMap<String, String>,
+}

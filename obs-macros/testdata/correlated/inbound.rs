@@ -1,0 +1,4 @@
+#[correlated(trust = "ids")]
+fn handle(headers: &HeaderMap) -> usize {
+    headers.len()
+}

@@ -1,0 +1,5 @@
+#[correlated(outbound)]
+#[observed]
+async fn schedule(job: Job, #[carrier] headers: &mut HeaderMap) -> usize {
+    headers.len()
+}
