@@ -1,7 +1,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::value::{Allowed, Value};
-use super::{Headers, LogPolicy, ObservabilityConfig, OtlpProtocol, Trust};
+use super::{Headers, LogPolicy, ObservabilityConfig, OtlpCompression, OtlpProtocol, Trust};
 
 /// One key: how it is called, how it is read, and what its value must be besides its type. The only place to add one.
 pub(super) struct Key {
@@ -32,13 +32,16 @@ impl Key {
     }
 }
 
-pub(super) const KEYS: [Key; 22] = [
+pub(super) const KEYS: [Key; 33] = [
     key("log_level", |config, value| value.text().map(|it| config.log_level = it))
         .checked(|config| level(&config.log_level)),
     key("log_json", |config, value| value.boolean().map(|it| config.log_json = it)),
     key("metrics_port", |config, value| value.port().map(|it| config.metrics_port = it)),
-    key("otlp_endpoint", |config, value| value.text().map(|it| config.otlp_endpoint = Some(it)))
-        .checked(|config| config.otlp_endpoint.as_deref().map_or(Ok(()), endpoint)),
+    key("otlp_endpoint", |config, value| {
+        config.otlp_endpoint_is_whole = false;
+        value.text().map(|it| config.otlp_endpoint = Some(it))
+    })
+    .checked(|config| config.otlp_endpoint.as_deref().map_or(Ok(()), endpoint)),
     key("trace_sample_rate", |config, value| value.number().map(|it| config.trace_sample_rate = it))
         .checked(|config| rate(config.trace_sample_rate)),
     key("service_name", |config, value| value.text().map(|it| config.service_name = Some(it))),
@@ -51,14 +54,26 @@ pub(super) const KEYS: [Key; 22] = [
     key("admin_port", |config, value| value.port().map(|it| config.admin_port = it)),
     key("admin_address", |config, value| value.parsed(ADDRESS).map(|it| config.admin_address = it)),
     key("admin_token_file", |config, value| value.text().map(|it| config.admin_token_file = Some(it.into()))),
-    key("otlp_protocol", |config, value| {
-        value.choice(&[("grpc", OtlpProtocol::Grpc)]).map(|it| config.otlp_protocol = it)
-    }),
+    key("otlp_protocol", |config, value| value.choice(&PROTOCOLS).map(|it| config.otlp_protocol = it)),
     key("otlp_headers", |config, value| value.map(Value::text).map(|it| config.otlp_headers = Headers(it)))
         .checked(|config| headers(&config.otlp_headers))
         .secret(),
     key("otlp_timeout", |config, value| value.duration().map(|it| config.otlp_timeout = it)),
     key("otlp_queue_bytes", |config, value| value.bytes().map(|it| config.otlp_queue_bytes = it)),
+    key("otlp_compression", |config, value| value.choice(&COMPRESSIONS).map(|it| config.otlp_compression = it)),
+    key("otlp_delay", |config, value| value.duration().map(|it| config.otlp_delay = it)),
+    key("otlp_batch", |config, value| value.count().map(|it| config.otlp_batch = it))
+        .checked(|config| at_least_one(config.otlp_batch)),
+    key("otlp_certificate", |config, value| value.text().map(|it| config.otlp_certificate = Some(it.into()))),
+    key("otlp_client_certificate", |config, value| {
+        value.text().map(|it| config.otlp_client_certificate = Some(it.into()))
+    }),
+    key("otlp_client_key", |config, value| value.text().map(|it| config.otlp_client_key = Some(it.into()))),
+    key("span_attribute_limit", |config, value| value.count().map(|it| config.span_attribute_limit = it)),
+    key("span_event_limit", |config, value| value.count().map(|it| config.span_event_limit = it)),
+    key("span_link_limit", |config, value| value.count().map(|it| config.span_link_limit = it)),
+    key("event_attribute_limit", |config, value| value.count().map(|it| config.event_attribute_limit = it)),
+    key("attribute_length_limit", |config, value| value.count().map(|it| config.attribute_length_limit = it)),
     key("sample_operations", |config, value| value.map(Value::number).map(|it| config.sample_operations = it))
         .checked(|config| config.sample_operations.values().try_for_each(|it| rate(*it))),
     key("tail_sampling", |config, value| value.boolean().map(|it| config.tail_sampling = it)),
@@ -68,6 +83,15 @@ pub(super) const KEYS: [Key; 22] = [
     }),
     key("baggage_fields", |config, value| value.list().map(|it| config.baggage_fields = it)),
 ];
+
+pub(super) const PROTOCOLS: [(&str, OtlpProtocol); 2] =
+    [("grpc", OtlpProtocol::Grpc), ("http/protobuf", OtlpProtocol::HttpProtobuf)];
+
+pub(super) const COMPRESSIONS: [(&str, OtlpCompression); 2] =
+    [("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)];
+
+/// Whether a collector behind `https` can be reached.
+const TLS: bool = cfg!(feature = "otlp-tls");
 
 const ADDRESS: &str = "an IP address like `127.0.0.1` or `::1`";
 
@@ -108,12 +132,16 @@ fn rate(rate: f64) -> Result<(), Allowed> {
 pub(super) fn endpoint(text: &str) -> Result<(), Allowed> {
     match text.parse::<http::Uri>() {
         Ok(uri) if uri.scheme_str() == Some("http") && uri.authority().is_some() => Ok(()),
-        Ok(uri) if uri.scheme_str() == Some("https") => {
-            Err("`http://host:4317`; TLS is not built in, so send to a collector or a proxy beside the service"
-                .to_owned())
-        }
+        Ok(uri) if uri.scheme_str() == Some("https") && uri.authority().is_some() => match TLS {
+            true => Ok(()),
+            false => Err("`http://host:4317`; TLS needs the feature `otlp-tls` of obs-runtime".to_owned()),
+        },
         _ => Err("`http://host:4317`".to_owned()),
     }
+}
+
+fn at_least_one(count: usize) -> Result<(), Allowed> {
+    if count > 0 { Ok(()) } else { Err("a whole number, at least 1".to_owned()) }
 }
 
 pub(super) fn headers(headers: &Headers) -> Result<(), Allowed> {

@@ -10,7 +10,8 @@ const NO_KEYS: [&str; 3] = ["OBS_CONFIG", "OBS_CLOCK", "OBS_REQUIRE_ENGINES"];
 
 impl ObservabilityConfig {
     /// The configuration of this process: its defaults, under the file that `OBS_CONFIG` names (else `obs.toml` in the working
-    /// directory, if there), under `OTEL_*`, under `OBS_*`; `RUST_LOG` is over all for the filter.
+    /// directory, if there), under `OTEL_*`, under `OBS_*`; `RUST_LOG` is over all for the filter. Where the pod runs is taken from the variables that its
+    /// manifest fills by Kubernetes' downward API (`POD_NAME`, `POD_NAMESPACE`, `POD_UID`, `NODE_NAME`, `CONTAINER_NAME`).
     ///
     /// # Errors
     /// Everything that is wrong in the file and in `OBS_*`, at once. What is wrong in `OTEL_*` and `RUST_LOG` falls back and is
@@ -36,6 +37,7 @@ impl ObservabilityConfig {
             .collect();
         let variable = |name: &str| variables.get(name).cloned();
         let mut loading = Loading::default();
+        otel::downward(&mut loading.config, variable);
         loading.layer(|loading| loading.file(variable("OBS_CONFIG").as_deref()));
         otel::apply(&mut loading.config, variable);
         loading.layer(|loading| loading.variables(&variables));

@@ -35,6 +35,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::environment::environment;
 pub use self::error::{ConfigError, Mistake, Place};
+pub use self::otel::opentelemetry_variables;
 
 /// How telemetry behaves. Every field is a key of the file (`log_level`) and a variable (`OBS_LOG_LEVEL`).
 ///
@@ -48,7 +49,7 @@ pub struct ObservabilityConfig {
     pub log_json: bool,
     /// Port of `/metrics`, `/healthz` and `/readyz`; 0 takes a free one. 9090.
     pub metrics_port: u16,
-    /// Where finished spans are sent, as `http://host:4317`. None: they are not sent.
+    /// Where finished spans are sent, as `http://host:4317`. None: they are not sent. Over HTTP, `/v1/traces` is appended.
     pub otlp_endpoint: Option<String>,
     /// Share of new traces that are exported, 0.0 to 1.0. A caller's decision is honoured before it. 1.0.
     pub trace_sample_rate: f64,
@@ -82,6 +83,30 @@ pub struct ObservabilityConfig {
     pub otlp_timeout: Duration,
     /// Bound of the queue of finished spans, in bytes. 16 MiB.
     pub otlp_queue_bytes: usize,
+    /// Whether requests are compressed. They are not.
+    pub otlp_compression: OtlpCompression,
+    /// The longest that a span waits for others to go with. `1s`.
+    #[serde(deserialize_with = "duration")]
+    pub otlp_delay: Duration,
+    /// The most spans in one request. 512.
+    pub otlp_batch: usize,
+    /// File with the certificates (PEM) that a collector behind `https` is judged by. None: those of the system.
+    pub otlp_certificate: Option<PathBuf>,
+    /// File with the certificate (PEM) that this service shows to the collector.
+    pub otlp_client_certificate: Option<PathBuf>,
+    /// File with the key (PEM) of that certificate.
+    pub otlp_client_key: Option<PathBuf>,
+
+    /// The most attributes that are exported of a span; the others are counted on it. 128.
+    pub span_attribute_limit: usize,
+    /// The most events that a span keeps: the log lines written inside it. The others are counted on it. 128.
+    pub span_event_limit: usize,
+    /// The most links that a span keeps. The others are counted on it. 128.
+    pub span_link_limit: usize,
+    /// The most attributes of an event. The others are counted on it. 128.
+    pub event_attribute_limit: usize,
+    /// The longest text of an attribute, in bytes; what is longer is cut between two characters. 32 KiB.
+    pub attribute_length_limit: usize,
 
     /// Share of new traces that are exported, by the name of the operation that begins them; the others go by
     /// `trace_sample_rate`.
@@ -95,6 +120,11 @@ pub struct ObservabilityConfig {
     pub trust: Trust,
     /// Keys of the caller's baggage that are copied to spans and log lines.
     pub baggage_fields: Vec<String>,
+
+    /// `otlp_endpoint` is the address of traces alone and used over HTTP as it is: it came from a signal's own variable. Not a
+    /// key.
+    #[serde(skip)]
+    pub otlp_endpoint_is_whole: bool,
 
     /// What [`load`](Self::load) could not use of `OTEL_*` and `RUST_LOG`: it fell back, and this is to be logged. Not a key.
     #[serde(skip)]
@@ -121,11 +151,23 @@ impl Default for ObservabilityConfig {
             otlp_headers: Headers::default(),
             otlp_timeout: Duration::from_secs(10),
             otlp_queue_bytes: 16 << 20,
+            otlp_compression: OtlpCompression::None,
+            otlp_delay: Duration::from_secs(1),
+            otlp_batch: 512,
+            otlp_certificate: None,
+            otlp_client_certificate: None,
+            otlp_client_key: None,
+            span_attribute_limit: 128,
+            span_event_limit: 128,
+            span_link_limit: 128,
+            event_attribute_limit: 128,
+            attribute_length_limit: 32 << 10,
             sample_operations: BTreeMap::new(),
             tail_sampling: false,
             tail_budget_bytes: 32 << 20,
             trust: Trust::All,
             baggage_fields: Vec::new(),
+            otlp_endpoint_is_whole: false,
             warnings: Vec::new(),
         }
     }
@@ -150,6 +192,21 @@ pub enum OtlpProtocol {
     #[default]
     #[serde(rename = "grpc")]
     Grpc,
+    /// OTLP over HTTP with protocol buffers.
+    #[serde(rename = "http/protobuf")]
+    HttpProtobuf,
+}
+
+/// How requests are compressed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OtlpCompression {
+    /// They are sent as they are.
+    #[default]
+    None,
+    /// By gzip: about a sixth of the bytes for some processor time.
+    Gzip,
 }
 
 /// What is believed of a caller.

@@ -63,6 +63,11 @@ impl Value {
         self.integer(1024, i128::from(i64::MAX)).map_err(|_| "a whole number of bytes, at least 1024".to_owned())
     }
 
+    /// How many of something.
+    pub(super) fn count(&self) -> Result<usize, Allowed> {
+        self.integer(0, i128::from(u32::MAX)).map_err(|_| "a whole number".to_owned())
+    }
+
     pub(super) fn number(&self) -> Result<f64, Allowed> {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "a rate or the like: nobody writes 2^53")]

@@ -75,7 +75,7 @@ impl Builder {
     /// Starts the runtime, and makes it the subscriber of this process.
     ///
     /// # Errors
-    /// When the process has a subscriber already, when the filter does not parse, when a set of metrics declares a name that
+    /// When the process has a subscriber already, when the configuration has a value that is not allowed, when a set of metrics declares a name that
     /// is taken, or when the system gives no thread.
     pub fn start(self) -> Result<Telemetry, StartError> {
         // The engine of the process lives as long as the process does: a hold on it then costs nothing.
@@ -100,6 +100,7 @@ impl Builder {
 
     fn make(self, hold: impl FnOnce(Core) -> CoreRef) -> Result<Telemetry, StartError> {
         let Builder { service, config, output, metrics, mut exporters, serving } = self;
+        config.validate().map_err(StartError::Config)?;
         let service = config.service_name.clone().unwrap_or(service);
         let filter = config
             .log_level

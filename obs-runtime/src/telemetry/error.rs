@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::config::ConfigError;
 use crate::metrics::RegisterError;
 
 /// Why a runtime did not start.
@@ -8,6 +9,8 @@ use crate::metrics::RegisterError;
 pub enum StartError {
     /// Another subscriber is the process's already.
     AlreadyStarted,
+    /// The configuration has values that are not allowed.
+    Config(ConfigError),
     /// The log filter does not parse.
     Filter {
         /// The directives.
@@ -34,6 +37,7 @@ impl fmt::Display for StartError {
             StartError::AlreadyStarted => {
                 f.write_str("a `tracing` subscriber is set for this process already; start telemetry once, and first")
             }
+            StartError::Config(err) => err.fmt(f),
             StartError::Filter { directives, .. } => write!(f, "the log filter `{directives}` does not parse"),
             StartError::Thread { purpose, .. } => write!(f, "no thread for {purpose}"),
             StartError::Metrics(_) => f.write_str("metrics could not be registered"),
@@ -45,7 +49,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::AlreadyStarted => None,
+            StartError::AlreadyStarted | StartError::Config(_) => None,
             StartError::Filter { source, .. } => Some(source),
             StartError::Thread { source, .. } => Some(source),
             StartError::Metrics(source) => Some(source),

@@ -5,26 +5,6 @@ use std::collections::BTreeMap;
 use super::wire::Message;
 use crate::engine::{FieldValue, FinishedSpan, Link, SpanKind};
 
-/// The resource: who sends the spans. Encoded once, used in every request.
-pub(super) fn resource(service: &str, given: &BTreeMap<String, String>) -> Vec<u8> {
-    let pid = i64::from(std::process::id());
-    let own = [
-        ("service.name", FieldValue::Str(service.into())),
-        ("telemetry.sdk.name", FieldValue::Str("obs-runtime".into())),
-        ("telemetry.sdk.language", FieldValue::Str("rust".into())),
-        ("telemetry.sdk.version", FieldValue::Str(env!("CARGO_PKG_VERSION").into())),
-        ("process.pid", FieldValue::I64(pid)),
-    ];
-    let mut out = Message::default();
-    for (key, value) in own.iter().filter(|(key, _)| *key == "service.name" || !given.contains_key(*key)) {
-        attribute(&mut out, 1, key, value);
-    }
-    for (key, value) in given.iter().filter(|(key, _)| *key != "service.name") {
-        attribute(&mut out, 1, key, &FieldValue::Str(value.into()));
-    }
-    out.0
-}
-
 /// The request with these spans, one scope for each target.
 pub(super) fn request(resource: &[u8], spans: &[FinishedSpan]) -> Vec<u8> {
     let mut scopes: BTreeMap<&str, Vec<&FinishedSpan>> = BTreeMap::new();
@@ -90,7 +70,7 @@ fn kind(kind: SpanKind) -> u64 {
     }
 }
 
-fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldValue<'_>) {
+pub(super) fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldValue<'_>) {
     out.message(field, |out| {
         out.text(1, key);
         out.message(2, |out| match value {
@@ -121,7 +101,7 @@ mod tests {
     use crate::{Ended, SpanId, TraceId};
 
     fn decoded(spans: &[FinishedSpan]) -> ExportTraceServiceRequest {
-        let bytes = request(&resource("control", &BTreeMap::new()), spans);
+        let bytes = request(&[], spans);
         let request = ExportTraceServiceRequest::decode(&*bytes).expect("the official decoder reads it");
         assert_eq!(request.encode_to_vec().len(), bytes.len(), "nothing is written that the decoder does not know");
         request
@@ -276,27 +256,5 @@ mod tests {
                 expected_scopes.into_iter().map(|(target, spans)| (target.to_owned(), spans)).collect();
             prop_assert_eq!(scopes, expected_scopes);
         }
-    }
-
-    #[test]
-    fn the_resource_says_who_sends() {
-        let given = BTreeMap::from([
-            ("process.pid".to_owned(), "7".to_owned()),
-            ("service.name".to_owned(), "other".to_owned()),
-            ("deployment.environment.name".to_owned(), String::new()),
-        ]);
-        let bytes = request(&resource("control", &given), &[]);
-        let request = ExportTraceServiceRequest::decode(&*bytes).expect("well formed");
-        let resource = request.resource_spans[0].resource.clone().expect("a resource");
-        let text = |text: &str| Some(Value::StringValue(text.to_owned()));
-        let expected = [
-            ("service.name", text("control")),
-            ("telemetry.sdk.name", text("obs-runtime")),
-            ("telemetry.sdk.language", text("rust")),
-            ("telemetry.sdk.version", text(env!("CARGO_PKG_VERSION"))),
-            ("deployment.environment.name", text("")),
-            ("process.pid", text("7")),
-        ];
-        assert_eq!(attribute_pairs(&resource.attributes), expected.map(|(key, value)| (key.to_owned(), value)));
     }
 }
