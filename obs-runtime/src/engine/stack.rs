@@ -76,6 +76,19 @@ pub(crate) fn take(key: u64) -> Option<Frame> {
     take_where(|frame| frame.is(key))
 }
 
+/// Takes the record of this key off the top of the stack, if it lies there by itself and nobody watches it.
+#[inline]
+pub(crate) fn pop_quiet(key: u64) -> Option<Box<Record>> {
+    with_stack(|stack| match stack.pop()? {
+        Frame::Own(record) if record.key == key && !record.watched => Some(record),
+        other => {
+            stack.push(other);
+            None
+        }
+    })
+    .flatten()
+}
+
 #[inline]
 pub(crate) fn take_where(is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
     with_stack(|stack| {

@@ -18,6 +18,7 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    #[inline]
     fn record(&mut self, at: usize, value: &Recorded<'_>) {
         if let Some(key) = self.keys.get(at) {
             self.recorder.record(key, value);
@@ -44,7 +45,8 @@ pub trait Scalar {
 macro_rules! scalar {
     ($variant:ident: $($ty:ty as $as:ty),*) => {
         $(impl Scalar for $ty {
-            fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+            #[inline]
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
                 visit.record(at, &Recorded::$variant(<$as>::from(*self)));
             }
         })*
@@ -59,18 +61,21 @@ scalar!(F64: f32 as f64, f64 as f64);
 scalar!(Bool: bool as bool);
 
 impl Scalar for usize {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         visit.record(at, &Recorded::U64(*self as u64));
     }
 }
 
 impl Scalar for isize {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         visit.record(at, &Recorded::I64(*self as i64));
     }
 }
 
 impl Scalar for str {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         visit.record(at, &Recorded::Str(self));
     }
@@ -79,7 +84,8 @@ impl Scalar for str {
 macro_rules! scalar_text {
     ($($ty:ty),*) => {
         $(impl Scalar for $ty {
-            fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
+            #[inline]
+    fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
                 visit.record(at, &Recorded::Str(self));
             }
         })*
@@ -89,12 +95,14 @@ macro_rules! scalar_text {
 scalar_text!(String, Cow<'_, str>, Arc<str>, std::rc::Rc<str>, Box<str>);
 
 impl<T: Scalar + ?Sized> Scalar for &T {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         T::__obs_record(self, visit, at);
     }
 }
 
 impl<T: Scalar + ?Sized> Scalar for &mut T {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         T::__obs_record(self, visit, at);
     }
@@ -113,6 +121,7 @@ pub trait Shown {
 
 #[diagnostic::do_not_recommend]
 impl<T: Display + ?Sized> Shown for T {
+    #[inline]
     fn __obs_record(&self, visit: &mut Visit<'_>, at: usize) {
         display(visit, at, self);
     }
