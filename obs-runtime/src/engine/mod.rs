@@ -1,7 +1,7 @@
 //! The engine: spans, events and the clock, behind `tracing::Subscriber`.
 //!
-//! A span is a [`record::Record`] in a box, and the box is where the span is: with the call that an attribute observes, on the
-//! [`stack`] of the thread that works in it, or in one of the [`slots`] where `tracing` and other threads find it by an id. A
+//! A span is a `Record` in a box, and the box is where the span is: with the call that an attribute observes, on the
+//! stack of the thread that works in it, or in one of the slots where `tracing` and other threads find it by an id. A
 //! child copies the rendered fields of its parent, so that a log line copies one text.
 
 pub(crate) mod call;
