@@ -19,6 +19,7 @@ pub mod export;
 #[cfg(feature = "serve")]
 pub mod serve;
 
+mod call_context;
 pub mod operation;
 mod published;
 #[cfg(feature = "tokio")]
@@ -31,6 +32,7 @@ pub mod testing;
 #[path = "private/mod.rs"]
 pub mod __private;
 
+pub use crate::call_context::{CallContext, spawn_thread};
 pub use crate::classify::Classify;
 pub use crate::config::{ConfigError, ObservabilityConfig};
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
@@ -50,7 +52,7 @@ pub use crate::sensitive::Sensitive;
 #[cfg(feature = "serve")]
 pub use crate::serve::{ServeError, Server, metrics_router};
 #[cfg(feature = "tokio")]
-pub use crate::tasks::{spawn, spawn_blocking};
+pub use crate::tasks::{InContext, spawn, spawn_blocking};
 pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
 pub use obs_macros::{Carrier, Classify, LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;

@@ -20,6 +20,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tracing::Level;
 
@@ -43,7 +44,16 @@ pub struct Operation {
 impl Operation {
     /// Opens a span that continues `parent`.
     pub fn open(site: &'static Callsite, parent: Correlation) -> Self {
-        let opening = if call::idle(site) { None } else { Opening::begin(site, Some(Under(parent))) };
+        Self::begin(site, Some(Under(parent)))
+    }
+
+    /// Opens a span under what is around the caller, as an observed call does.
+    pub fn child(site: &'static Callsite) -> Self {
+        Self::begin(site, None)
+    }
+
+    fn begin(site: &'static Callsite, under: Option<Under>) -> Self {
+        let opening = if call::idle(site) { None } else { Opening::begin(site, under) };
         let held = opening.map_or(Held::Gone, Opening::finish);
         Operation { site, held, outcome: Ended::Cancelled, failure: None }
     }
@@ -108,6 +118,15 @@ impl Operation {
     #[must_use]
     pub fn correlation(&mut self) -> Option<Correlation> {
         self.held.with(|record| record.correlation()).flatten()
+    }
+
+    /// Changes what the span hands on to its children besides the trace: the ids and the baggage. To its own fields nothing is added.
+    pub fn carry(&mut self, change: impl FnOnce(&mut Correlation)) {
+        self.held.with(|record| {
+            let mut correlation = record.carried.as_deref().cloned().unwrap_or_default();
+            change(&mut correlation);
+            record.carried = Some(Arc::new(correlation));
+        });
     }
 
     /// Runs `work` inside the span: a poll of a future, for instance. If it unwinds, the outcome will be `panicked`.

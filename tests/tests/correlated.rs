@@ -615,3 +615,70 @@ mod derived {
         assert_eq!(nothing, None);
     }
 }
+
+mod elsewhere {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use obs_runtime::{CallContext, spawn_thread};
+
+    use super::*;
+
+    #[observed]
+    fn outer<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    #[test]
+    fn a_thread_works_where_it_was_started() {
+        let seen = capture(|| outer(|| spawn_thread(inner)).join().expect("no panic"));
+        assert_eq!(seen.span("inner").parent_id, Some(seen.span("outer").span_id));
+    }
+
+    #[test]
+    fn what_goes_through_a_channel_takes_its_place_along() {
+        let seen = capture(|| {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            outer(|| sender.send(CallContext::current()).expect("open"));
+            let working = std::thread::spawn(move || {
+                for context in receiver {
+                    context.run(inner);
+                    assert_eq!(request_id(), None, "left again");
+                }
+            });
+            drop(sender);
+            working.join().expect("no panic");
+        });
+        assert_eq!(seen.span("inner").parent_id, Some(seen.span("outer").span_id));
+    }
+
+    struct Twice(u8);
+
+    impl futures_core::Stream for Twice {
+        type Item = ();
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<()>> {
+            inner();
+            self.0 += 1;
+            Poll::Ready((self.0 < 3).then_some(()))
+        }
+    }
+
+    #[test]
+    fn a_stream_is_polled_where_it_was_wrapped() {
+        use futures_core::Stream as _;
+
+        let seen = capture(|| {
+            let mut stream = outer(|| CallContext::current().around(Twice(0)));
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut items = 0;
+            while let Poll::Ready(Some(())) = Pin::new(&mut stream).poll_next(&mut cx) {
+                items += 1;
+            }
+            items
+        });
+        assert_eq!(seen.value, 2);
+        let parent = Some(seen.span("outer").span_id);
+        assert_eq!(seen.spans().iter().filter(|span| span.name == "inner" && span.parent_id == parent).count(), 3);
+    }
+}
