@@ -17,7 +17,7 @@ use crate::ids;
 use crate::log::{Line, Render};
 use crate::names;
 use crate::outcome::Ended;
-use crate::propagation::Correlation;
+use crate::propagation::{self, Correlation};
 use crate::{SpanId, TraceId};
 
 /// Where an engine's lines and spans go. Nothing in here may block or fail.
@@ -190,8 +190,15 @@ impl Core {
     }
 }
 
-/// The ids that came with a request, as fields.
+/// The ids that came with a request, as fields, and what of its baggage the configuration wants to see.
 fn arrived_ids(correlation: &Correlation, fields: &mut List) {
+    if !correlation.baggage.is_empty() {
+        for key in propagation::baggage_fields() {
+            if let Some(value) = correlation.baggage.get(key) {
+                fields.put_str(key, value);
+            }
+        }
+    }
     if let Some(id) = &correlation.session_id {
         fields.put_str(names::SESSION_ID, id.as_str());
     }

@@ -42,7 +42,7 @@ pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 pub use self::carrier::{Carrier, CarrierMut};
 pub use self::environment::into_environment;
 pub use self::trust::default_trust;
-pub(crate) use self::trust::set_default_trust;
+pub(crate) use self::trust::{baggage_fields, set_baggage_fields, set_default_trust};
 pub use crate::config::Trust;
 
 /// The most characters that an id may have.

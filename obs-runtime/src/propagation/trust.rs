@@ -1,3 +1,4 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::config::Trust;
@@ -14,4 +15,16 @@ pub fn default_trust() -> Trust {
 /// Called once, when telemetry starts.
 pub(crate) fn set_default_trust(trust: Trust) {
     DEFAULT.store(trust as u8, Relaxed);
+}
+
+static BAGGAGE_FIELDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+
+/// The keys of a caller's baggage that are fields of the spans and lines below: the configuration's `baggage_fields`.
+pub(crate) fn baggage_fields() -> &'static [&'static str] {
+    BAGGAGE_FIELDS.get().map_or(&[], Vec::as_slice)
+}
+
+/// Called once, when telemetry starts: the names live as long as the process, as those of all fields do.
+pub(crate) fn set_baggage_fields(keys: &[String]) {
+    BAGGAGE_FIELDS.get_or_init(|| keys.iter().map(|key| &*key.clone().leak()).collect());
 }

@@ -82,6 +82,7 @@ impl Builder {
         let telemetry = self.make(|core| CoreRef::Process(Box::leak(Box::new(core))))?;
         dispatcher::set_global_default(telemetry.inner.dispatch.clone()).map_err(|_| StartError::AlreadyStarted)?;
         crate::propagation::set_default_trust(telemetry.inner.config.trust);
+        crate::propagation::set_baggage_fields(&telemetry.inner.config.baggage_fields);
         hook::install(Arc::downgrade(&telemetry.inner));
         for warning in &telemetry.inner.config.warnings {
             tracing::warn!(target: "obs_runtime::config", "{warning}");
