@@ -12,9 +12,9 @@ use crate::engine::record::{Ids, Record};
 use crate::engine::sampling::{SAMPLED, Sampler};
 use crate::engine::stack::{self, Place};
 use crate::engine::visit::EventVisitor;
-use crate::engine::{Closed, Link, local};
+use crate::engine::{Closed, Link};
 use crate::ids;
-use crate::log::{Line, Render};
+use crate::log::{Line, Origin, Render};
 use crate::names;
 use crate::outcome::Ended;
 use crate::propagation::{self, Correlation};
@@ -157,11 +157,11 @@ impl Core {
         self.out.span(&Closed { record, ids, meta, end, outcome, error: error.map(|(text, _)| text) });
     }
 
-    /// Writes a log line of what happened at `place`.
-    pub(crate) fn line(&self, meta: &Metadata<'_>, place: Place<'_>, event: &EventVisitor) {
+    /// Renders the log line of what happened at `place`.
+    pub(crate) fn render(&self, text: &mut Vec<u8>, origin: &Origin, place: Place<'_>, event: &EventVisitor) {
         const NO_IDS: &[u8] = b",\"trace_id\":null,\"span_id\":null";
         let mut arrived = List::new();
-        let (head, around) = match place {
+        let (ids, around) = match place {
             Place::Record(record, _) => {
                 let (head, fields) = record.head_and_fields();
                 (head.unwrap_or(NO_IDS), fields)
@@ -172,21 +172,10 @@ impl Core {
             }
             Place::Nowhere => (NO_IDS, &arrived),
         };
-        let line = Line {
-            unix_nanos: Moment::now().unix_nanos(),
-            level: *meta.level(),
-            target: meta.target(),
-            message: &event.message,
-            ids: head,
-            file: meta.file(),
-            line: meta.line(),
-            around,
-            fields: &event.fields,
-        };
-        local::with_line(|text| {
-            self.render.line(text, &line);
-            self.out.line(text, *meta.level());
-        });
+        let unix_nanos = Moment::now().unix_nanos();
+        let line = Line { unix_nanos, origin, message: &event.message, ids, around, fields: &event.fields };
+        text.clear();
+        self.render.line(text, &line);
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
+use tracing::Metadata;
+
 use crate::engine::record::Record;
 use crate::engine::slots::{self, Cache};
 use crate::engine::stack::Frame;
 use crate::engine::visit::EventVisitor;
+use crate::log::Origin;
 use crate::loss::{Reason, Signal, lost};
 
 /// Records that wait to be used again.
@@ -22,7 +25,12 @@ pub(crate) struct Local {
     slots: RefCell<Cache>,
     line: Cell<Vec<u8>>,
     event: Cell<EventVisitor>,
+    /// By the address of the metadata, which live for ever: each in the one place that its address chooses.
+    origins: RefCell<Vec<Option<(usize, Origin)>>>,
 }
+
+/// How many origins a thread keeps.
+const ORIGINS: usize = 64;
 
 thread_local! {
     static LOCAL: Local = const {
@@ -32,6 +40,7 @@ thread_local! {
             slots: RefCell::new(Cache::new()),
             line: Cell::new(Vec::new()),
             event: Cell::new(EventVisitor::new()),
+            origins: RefCell::new(Vec::new()),
         }
     };
 }
@@ -123,4 +132,27 @@ pub(crate) fn with_event<R>(f: impl FnOnce(&mut EventVisitor) -> R) -> R {
     event.clear();
     with(|local| local.event.set(event));
     result
+}
+
+/// Runs `f` on the origin of the lines of this callsite.
+#[inline]
+pub(crate) fn with_origin(meta: &'static Metadata<'static>, f: impl FnOnce(&Origin)) {
+    let mut f = Some(f);
+    with(|local| {
+        let Ok(mut origins) = local.origins.try_borrow_mut() else { return };
+        if origins.is_empty() {
+            origins.resize_with(ORIGINS, || None);
+        }
+        let address = std::ptr::from_ref(meta).addr();
+        let place = &mut origins[address / align_of::<Metadata<'_>>() % ORIGINS];
+        if place.as_ref().is_none_or(|(own, _)| *own != address) {
+            *place = Some((address, Origin::of(meta)));
+        }
+        if let (Some((_, origin)), Some(f)) = (place, f.take()) {
+            f(origin);
+        }
+    });
+    if let Some(f) = f {
+        f(&Origin::of(meta));
+    }
 }

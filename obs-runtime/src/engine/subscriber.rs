@@ -95,11 +95,18 @@ impl Subscriber for Engine {
     }
 
     fn event(&self, event: &Event<'_>) {
+        let meta = event.metadata();
         local::with_event(|visitor: &mut EventVisitor| {
             event.record(visitor);
             let visitor = &*visitor;
-            self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
-                self.0.line(event.metadata(), place, visitor);
+            local::with_line(|text| {
+                local::with_origin(meta, |origin| {
+                    self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
+                        self.0.render(text, origin, place, visitor);
+                    });
+                });
+                // Handed over with nothing held: with the policy `block` this may wait.
+                self.0.out.line(text, *meta.level());
             });
         });
     }

@@ -2,22 +2,55 @@
 
 use std::cell::Cell;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use crate::engine::fields::List;
 use crate::log::{json, pretty};
 
+/// Where a line comes from: the same for all of one callsite, so its JSON is rendered once.
+pub(crate) struct Origin {
+    pub(crate) level: Level,
+    pub(crate) target: String,
+    /// `","level":…,"target":…,"message":`, behind the time.
+    before: Vec<u8>,
+    /// `,"file":…,"line":…`, behind the ids.
+    after: Vec<u8>,
+}
+
+impl Origin {
+    pub(crate) fn of(meta: &Metadata<'_>) -> Self {
+        Origin::new(*meta.level(), meta.target(), meta.file(), meta.line())
+    }
+
+    pub(crate) fn new(level: Level, target: &str, file: Option<&str>, line: Option<u32>) -> Self {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        before.extend_from_slice(b"\",\"level\":\"");
+        before.extend_from_slice(name(level).as_bytes());
+        before.extend_from_slice(b"\",\"target\":");
+        json::string(&mut before, target);
+        before.extend_from_slice(b",\"message\":");
+        after.extend_from_slice(b",\"file\":");
+        match file {
+            Some(file) => json::string(&mut after, file),
+            None => after.extend_from_slice(b"null"),
+        }
+        after.extend_from_slice(b",\"line\":");
+        match line {
+            Some(number) => json::integer(&mut after, number),
+            None => after.extend_from_slice(b"null"),
+        }
+        Origin { level, target: target.to_owned(), before, after }
+    }
+}
+
 /// What a line tells.
 pub(crate) struct Line<'a> {
     pub(crate) unix_nanos: u64,
-    pub(crate) level: Level,
-    pub(crate) target: &'a str,
+    pub(crate) origin: &'a Origin,
     /// As a JSON string, or empty.
     pub(crate) message: &'a [u8],
     /// `,"trace_id":…,"span_id":…`.
     pub(crate) ids: &'a [u8],
-    pub(crate) file: Option<&'a str>,
-    pub(crate) line: Option<u32>,
     /// The fields of the spans around.
     pub(crate) around: &'a List,
     /// The line's own.
@@ -46,30 +79,17 @@ impl Render {
 fn json_line(text: &mut Vec<u8>, line: &Line<'_>) {
     text.extend_from_slice(b"{\"timestamp\":\"");
     text.extend_from_slice(&timestamp(line.unix_nanos));
-    text.extend_from_slice(b"\",\"level\":\"");
-    text.extend_from_slice(level(line.level).as_bytes());
-    text.extend_from_slice(b"\",\"target\":");
-    json::string(text, line.target);
-    text.extend_from_slice(b",\"message\":");
+    text.extend_from_slice(&line.origin.before);
     text.extend_from_slice(if line.message.is_empty() { b"\"\"" } else { line.message });
     text.extend_from_slice(line.ids);
-    text.extend_from_slice(b",\"file\":");
-    match line.file {
-        Some(file) => json::string(text, file),
-        None => text.extend_from_slice(b"null"),
-    }
-    text.extend_from_slice(b",\"line\":");
-    match line.line {
-        Some(number) => json::integer(text, number),
-        None => text.extend_from_slice(b"null"),
-    }
+    text.extend_from_slice(&line.origin.after);
     line.around.append_to(text, line.fields);
     text.extend_from_slice(line.fields.text());
     text.extend_from_slice(b"}\n");
 }
 
 /// The level's name in lower case.
-pub(crate) fn level(level: Level) -> &'static str {
+pub(crate) fn name(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",
         Level::WARN => "warn",
@@ -145,12 +165,9 @@ mod tests {
         fields.put_str("status", "running");
         let line = Line {
             unix_nanos: 1_768_473_000_123_000_000,
-            level: Level::INFO,
-            target: "swarm::lifecycle",
+            origin: &Origin::new(Level::INFO, "swarm::lifecycle", Some("src/lifecycle.rs"), Some(42)),
             message: b"\"Agent started\"",
             ids: br#","trace_id":"000000000000000000000000000000af","span_id":"00000000000000b7""#,
-            file: Some("src/lifecycle.rs"),
-            line: Some(42),
             around: &around,
             fields: &fields,
         };

@@ -5,4 +5,4 @@ mod line;
 mod pretty;
 pub(crate) mod writer;
 
-pub(crate) use self::line::{Line, Render};
+pub(crate) use self::line::{Line, Origin, Render};

@@ -5,7 +5,7 @@ use std::io::Write;
 use tracing::Level;
 
 use crate::log::json;
-use crate::log::line::{Line, level, timestamp};
+use crate::log::line::{Line, name, timestamp};
 
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
@@ -15,15 +15,15 @@ const PLAIN: &str = "\x1b[0m";
 pub(crate) fn line(text: &mut Vec<u8>, line: &Line<'_>) {
     let stamp = timestamp(line.unix_nanos);
     let time = std::str::from_utf8(&stamp[11..23]).unwrap_or_default();
-    let colour = match line.level {
+    let colour = match line.origin.level {
         Level::ERROR => "\x1b[31m",
         Level::WARN => "\x1b[33m",
         Level::INFO => "\x1b[32m",
         Level::DEBUG => "\x1b[34m",
         Level::TRACE => "\x1b[35m",
     };
-    let name = level(line.level).to_ascii_uppercase();
-    let _ = write!(text, "{DIM}{time}{PLAIN} {colour}{name:>5}{PLAIN} {DIM}{}{PLAIN} {BOLD}", line.target);
+    let name = name(line.origin.level).to_ascii_uppercase();
+    let _ = write!(text, "{DIM}{time}{PLAIN} {colour}{name:>5}{PLAIN} {DIM}{}{PLAIN} {BOLD}", line.origin.target);
     text.extend_from_slice(inside(line.message));
     text.extend_from_slice(PLAIN.as_bytes());
     let mut fields = Vec::new();
