@@ -11,10 +11,13 @@ mod correlated;
 mod label_set;
 mod label_value;
 mod metric_set;
+mod observe;
 mod observed;
 mod record;
 mod state_machine;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod snapshots;
 
@@ -73,6 +76,16 @@ pub fn classify(item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn __record(input: TokenStream) -> TokenStream {
     match record::expand(input.into()) {
+        Ok(tokens) => tokens.into(),
+        Err(err) => err.into_compile_error().into(),
+    }
+}
+
+/// What `obs_runtime::observe!` hands on, with the path of the runtime in front.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __observe(input: TokenStream) -> TokenStream {
+    match observe::expand(input.into()) {
         Ok(tokens) => tokens.into(),
         Err(err) => err.into_compile_error().into(),
     }

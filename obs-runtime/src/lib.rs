@@ -70,3 +70,33 @@ macro_rules! record {
         $crate::__private::__record! { $crate; $($tokens)* }
     };
 }
+
+/// Gives a block its span, its metrics and the event of its error: what [`observed`](macro@observed) does for a function.
+///
+/// The name stands first, then the fields and options of `#[observed]`, then behind a semicolon the block: `{ … }`, or
+/// `async { … }` or `async move { … }`, which gives a future. A field that is only named is a variable.
+///
+/// ```
+/// use obs_runtime::{observe, testing::capture};
+///
+/// fn place(agents: &[&str]) -> Result<usize, std::num::ParseIntError> {
+///     let mut sum = 0;
+///     for agent_id in agents {
+///         sum += observe!("place", agent_id; { agent_id.parse::<usize>() })?;
+///     }
+///     Ok(sum)
+/// }
+///
+/// let seen = capture(|| place(&["1", "two"]));
+/// assert_eq!(seen.spans()[0].fields.get("agent_id"), Some(&"1".into()));
+/// assert_eq!(seen.metric("operation_duration_seconds_count", &[("outcome", "error")]), Some(1.0));
+/// ```
+///
+/// The block is a closure, so a `return` or `?` in it gives the block its value. `record!` in it writes to the function around
+/// it, unless the block declares `late(…)` fields of its own.
+#[macro_export]
+macro_rules! observe {
+    ($($tokens:tt)*) => {
+        $crate::__private::__observe! { $crate; $($tokens)* }
+    };
+}

@@ -30,6 +30,9 @@ pub const RESERVED: [&str; 8] = ["timestamp", "level", "target", "message", "tra
 pub(crate) const RESERVED_AS_FIELDS: [&str; 8] =
     ["timestamp_", "level_", "target_", "message_", "trace_id_", "span_id_", "file_", "line_"];
 
+/// The target of the events that tell an audited call.
+pub const AUDIT: &str = "audit";
+
 /// Header: the caller's trace, by W3C Trace Context.
 pub const TRACEPARENT: &str = "traceparent";
 /// Header: what tracing vendors add to the trace, by W3C Trace Context.

@@ -44,7 +44,7 @@ pub struct Operation {
 impl Operation {
     /// Opens a span that continues `parent`.
     pub fn open(site: &'static Callsite, parent: Correlation) -> Self {
-        Self::begin(site, Some(Under(parent)))
+        Self::begin(site, Some(Under::Context(parent)))
     }
 
     /// Opens a span under what is around the caller, as an observed call does.

@@ -8,7 +8,7 @@ use syn::{Attribute, FnArg, Pat, Signature};
 
 use super::expand::local;
 use super::func::{bound, is_cfg, mentions};
-use super::{Field, Func, Value};
+use super::{Args, Func, Value};
 
 /// The arguments on their way into the body.
 pub(super) struct Arguments {
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     pub(super) open_patterns: TokenStream,
 }
 
-pub(super) fn arguments(func: &Func, fields: &[Field]) -> Arguments {
+pub(super) fn arguments(func: &Func, args: &Args) -> Arguments {
     let mixed = Span::mixed_site();
     let mut arguments = Arguments {
         sig: func.sig.clone(),
@@ -50,7 +50,7 @@ pub(super) fn arguments(func: &Func, fields: &[Field]) -> Arguments {
         let lints: Vec<Attribute> = argument.attrs.iter().filter(|attr| is_lint(attr)).cloned().collect();
         // An `expect` must stand where the warning is: at the binding that the body sees.
         argument.attrs.retain(|attr| !is_lint(attr));
-        let recorded = bound(&argument.pat).into_iter().any(|name| is_recorded(fields, name));
+        let recorded = bound(&argument.pat).into_iter().any(|name| is_recorded(args, name));
         let unused = recorded.then(|| quote_spanned!(mixed=> #[allow(unused_variables)]));
         if let Pat::Ident(pat) = &mut *argument.pat
             && pat.by_ref.is_none()
@@ -88,13 +88,15 @@ pub(super) fn arguments(func: &Func, fields: &[Field]) -> Arguments {
     arguments
 }
 
-/// Whether a field names or uses what an argument binds.
-fn is_recorded(fields: &[Field], name: &Ident) -> bool {
-    fields.iter().any(|field| match &field.value {
-        Value::Named(_) => name.unraw() == field.key(),
-        Value::Expr(_, value) => mentions(value, name),
-        Value::Late => false,
-    })
+/// Whether the attribute names or uses what an argument binds.
+fn is_recorded(args: &Args, name: &Ident) -> bool {
+    let mut values = args.links.iter().chain(args.parent.as_ref().map(|(_, parent)| parent));
+    values.any(|value| mentions(value, name))
+        || args.fields.iter().any(|field| match &field.value {
+            Value::Named(_) => name.unraw() == field.key(),
+            Value::Expr(_, value) => mentions(value, name),
+            Value::Late => false,
+        })
 }
 
 fn is_lint(attr: &Attribute) -> bool {

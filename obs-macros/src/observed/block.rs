@@ -7,7 +7,7 @@ use syn::{Attribute, ImplItem, ItemImpl, Meta, Result, Type, Visibility, token};
 
 use super::expand::unobserved;
 use super::func::mentions;
-use super::{Args, Field, Func, Observed, STANDARD_FIELDS, Value, check, finish, is_observed, parse, shape};
+use super::{Args, Field, Func, Observed, STANDARD_FIELDS, Value, check, finish, is_observed, options, parse, shape};
 use crate::correlated;
 use crate::diag::{Diag, did_you_mean};
 
@@ -77,6 +77,10 @@ pub(super) fn expand(args: TokenStream, mut block: Block, mut diag: Diag) -> Tok
     let args = parse::args(args, &mut diag);
     check::once_each(&args.fields, &mut diag);
     check::reserved(&args.fields, &mut diag);
+    if let Some((word, _)) = &args.returns {
+        diag.error(word, format!("`{word}` says what one method returns; write it on that method"));
+    }
+    check::places(&args, &mut diag);
     if let Some(again) = head.attrs.iter().find(|attr| is_observed(attr)) {
         diag.error(again, "`#[observed]` given twice; write all fields and options into one");
     }
@@ -149,6 +153,7 @@ fn is_conditionally_observed(attr: &Attribute) -> bool {
 /// What the block says, overridden by what the method says.
 fn merged(shared: &Args, own: Args, func: &Func) -> Args {
     let shared = shared.clone();
+    let own_parent = own.parent.is_some();
     let is_own = |field: &Field| own.fields.iter().any(|own| own.key() == field.key());
     let mut fields: Vec<Field> =
         shared.fields.into_iter().filter(|field| !is_own(field) && applies(field, func)).collect();
@@ -163,8 +168,21 @@ fn merged(shared: &Args, own: Args, func: &Func) -> Args {
         err: own.err.or(shared.err),
         err_debug: own.err_debug.or(shared.err_debug),
         metrics_off: own.metrics_off.or(shared.metrics_off),
+        ret: own.ret.or(shared.ret.filter(|_| returns_something(func))),
+        slow: own.slow.or(shared.slow),
+        links: own.links.or(shared.links),
+        audit: own.audit.or(shared.audit),
+        // A method hangs where it says itself, or where the block says.
+        parent: if own.root.is_some() { own.parent } else { own.parent.or(shared.parent) },
+        root: if own_parent { own.root } else { own.root.or(shared.root) },
+        returns: own.returns,
         fields,
     }
+}
+
+/// Whether there is a value to record.
+fn returns_something(func: &Func) -> bool {
+    func.sig.output != syn::ReturnType::Default && !shape::returns_never(&func.sig.output)
 }
 
 /// Whether a field of the block makes sense for one of its methods.
@@ -195,7 +213,7 @@ fn without_argument(fields: &[Field], members: &[Member], diag: &mut Diag) {
             let arguments: Vec<String> =
                 methods().flat_map(Func::params).map(|param| param.ident.to_string()).collect();
             let key = field.key();
-            let nearest = did_you_mean(&key, arguments.iter().map(String::as_str).chain(parse::OPTIONS));
+            let nearest = did_you_mean(&key, arguments.iter().map(String::as_str).chain(options::OPTIONS));
             diag.error(&field.name, format!("no method in this block has an argument named `{key}`{nearest}"));
         }
     }

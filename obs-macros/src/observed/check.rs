@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use proc_macro2::TokenStream;
 use syn::{Expr, GenericParam, Lit};
 
-use super::{CLOSING_FIELDS, Field, Func, Observed, STANDARD_FIELDS, Value, is_observed, parse};
+use super::{
+    Args, CLOSING_FIELDS, Field, Func, Observed, Ret, Returns, STANDARD_FIELDS, Value, is_observed, options, shape,
+};
 use crate::diag::{Diag, did_you_mean};
 
 pub(super) fn observed(observed: &Observed, diag: &mut Diag) {
@@ -20,6 +22,46 @@ pub(super) fn observed(observed: &Observed, diag: &mut Diag) {
         }
     }
     reserved(&args.fields, diag);
+    places(args, diag);
+    returned(observed, diag);
+    if let (Some((word, _)), Some(_)) = (&args.parent, &observed.parent) {
+        diag.error(word, "`#[correlated]` takes the parent from the carrier; leave one of them out");
+    }
+    if let (Some(word), Some(_)) = (&args.root, &observed.parent) {
+        diag.error(word, "`#[correlated]` takes the parent from the carrier; leave one of them out");
+    }
+}
+
+/// A span hangs in one place.
+pub(crate) fn places(args: &Args, diag: &mut Diag) {
+    if let (Some((word, _)), Some(_)) = (&args.parent, &args.root) {
+        diag.error(word, "a `root` has no parent; leave one of them out");
+    }
+}
+
+fn returned(observed: &Observed, diag: &mut Diag) {
+    let Observed { args, func, .. } = observed;
+    let sig = &func.sig;
+    if let Some(Ret { word, .. }) = &args.ret {
+        if shape::returns_never(&sig.output) {
+            diag.error(word, "this function never returns; take `ret` away");
+        } else if sig.output == syn::ReturnType::Default {
+            diag.error(word, "this function returns nothing to record; take `ret` away");
+        } else if let Some((_, Returns::Stream)) = &args.returns {
+            diag.error(word, "a stream has no one value to record; take `ret` away");
+        }
+    }
+    if let Some((word, returns)) = &args.returns {
+        if sig.asyncness.is_some() {
+            let message = match returns {
+                Returns::Future => "an `async fn` is a future, and observed as one; take `future` away",
+                Returns::Stream => "an `async fn` ends before its stream does; observe the `fn` that makes the stream",
+            };
+            diag.error(word, message);
+        } else if sig.output == syn::ReturnType::Default {
+            diag.error(word, format!("this function returns no {word}; take `{word}` away"));
+        }
+    }
 }
 
 fn function(func: &Func, in_block: bool, diag: &mut Diag) {
@@ -72,11 +114,11 @@ fn named(field: &Field, func: &Func, diag: &mut Diag) {
         }
         format!("no argument named `{key}`, and nothing records it; write `late({key})` if a callee does")
     } else if key == "skip" || key == "skip_all" {
-        format!("no option named `{key}`{}", parse::NOTHING_TO_SKIP)
+        format!("no option named `{key}`{}", options::NOTHING_TO_SKIP)
     } else if func.records(&key) {
         format!("no argument named `{key}`; write `late({key})`, as the body records it")
     } else {
-        let names = arguments.iter().map(String::as_str).chain(STANDARD_FIELDS).chain(parse::OPTIONS);
+        let names = arguments.iter().map(String::as_str).chain(STANDARD_FIELDS).chain(options::OPTIONS);
         let nearest = did_you_mean(&key, names);
         let nearest = if nearest.is_empty() { format!("; write `{key} = …` with its value") } else { nearest };
         format!("no argument named `{key}`{nearest}")
@@ -92,14 +134,14 @@ fn misspelt_option(field: &Field, value: &TokenStream, diag: &mut Diag) {
         _ => false,
     };
     let key = field.key();
-    let nearest = did_you_mean(&key, parse::OPTIONS);
+    let nearest = did_you_mean(&key, options::OPTIONS);
     if looks_like_an_option && !nearest.is_empty() {
         let message = format!("no option named `{key}`{nearest} (a field of that name is written `{key} = %{value}`)");
         diag.error(&field.name, message);
     }
 }
 
-pub(super) fn reserved(fields: &[Field], diag: &mut Diag) {
+pub(crate) fn reserved(fields: &[Field], diag: &mut Diag) {
     for field in fields {
         let key = field.key();
         if CLOSING_FIELDS.contains(&key.as_str()) {

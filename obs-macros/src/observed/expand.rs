@@ -10,13 +10,11 @@ use syn::{ReturnType, Type};
 
 use super::arguments::{Arguments, arguments};
 use super::func::recorded;
+use super::judge::judge;
 use super::shape::{self, Shape};
-use super::{CLOSING_FIELDS, ErrorEvent, Field, Form, Func, Observed, Value};
+use super::site::{self, DECLARED, site};
+use super::{Args, Field, Form, Func, Observed, Returns, Value};
 use crate::krate;
-
-/// The const item that `record!` looks for. It is an item because items are seen through closures and nested blocks,
-/// and its name is what the compiler says where there is none.
-pub(crate) const DECLARED: &str = "__OBS_RECORD_NEEDS_AN_OBSERVED_FN";
 
 pub(super) fn observed(observed: &Observed) -> TokenStream {
     let Some(body) = &observed.func.body else { return observed.func.to_token_stream() };
@@ -102,7 +100,6 @@ struct Expansion<'a> {
     annotation: Type,
     callsite: Ident,
     span: Ident,
-    visit: Ident,
     value: Ident,
 }
 
@@ -120,19 +117,22 @@ impl<'a> Expansion<'a> {
             rt: runtime(observed),
             body: if inner.is_empty() { body.clone() } else { braces(body.span(), rest) },
             inner,
-            shape: Shape::of(func, observed.signature_is_read),
+            shape: Shape::of(
+                func,
+                observed.signature_is_read,
+                observed.args.returns.as_ref().map(|(_, returns)| *returns),
+            ),
             never: shape::returns_never(&func.sig.output),
             annotation: shape::annotation(ret.clone()),
             ret,
-            callsite: Ident::new("__OBS_CALLSITE", Span::call_site()),
+            callsite: site::callsite(),
             span: local("__obs_span"),
-            visit: local("__obs_visit"),
             value: local("__obs_ret"),
         }
     }
 
     fn finish(&self) -> TokenStream {
-        let mut arguments = arguments(self.func, &self.observed.args.fields);
+        let mut arguments = arguments(self.func, &self.observed.args);
         let items = self.items();
         let inner = &self.inner;
         let work = self.work(&arguments);
@@ -165,37 +165,11 @@ impl<'a> Expansion<'a> {
 
     /// The const and the static at the head of the body.
     fn items(&self) -> TokenStream {
-        let Self { rt, callsite, observed, .. } = self;
-        let args = &observed.args;
-        let resolved = resolved(observed);
-        let declared = Ident::new(DECLARED, Span::call_site());
-        let name = observed.span_name();
-        let names: Vec<String> = args.fields.iter().map(Field::key).collect();
-        let closing = CLOSING_FIELDS;
-        let level = args.level.map(|level| constant("level", rt, "Level", level.0));
-        let kind = args.kind.map(|kind| constant("kind", rt, "SpanKind", kind.0));
-        let err = args.err.map(|err| match err {
-            ErrorEvent::At(level) => constant("err", rt, "Level", level.0),
-            ErrorEvent::Off => quote!(.err_off()),
-        });
-        let metrics = args.metrics_off.as_ref().map(|_| quote!(.no_metrics()));
-        let target = args.target.as_ref().map(|target| quote!(.target(#target)));
-        quote_spanned! {Span::mixed_site()=>
-            #resolved
-            #[allow(dead_code)]
-            const #declared: #rt::Declared = #rt::Declared { names: &[#(#names),*], callsite: || &#callsite };
-            static #callsite: #rt::Callsite = #rt::Callsite::new(
-                &#callsite,
-                #rt::Site::new(
-                    #name,
-                    ::core::module_path!(),
-                    ::core::file!(),
-                    ::core::line!(),
-                    &[#(#names,)* #(#closing),*],
-                )
-                #level #target #kind #err #metrics,
-            );
-        }
+        let args = &self.observed.args;
+        let resolved = resolved(self.observed);
+        let declared = site::declared(&self.rt, args);
+        let site = site(&self.rt, &self.observed.span_name(), args);
+        quote_spanned!(Span::mixed_site()=> #resolved #declared #site)
     }
 
     /// The expression that stands in the new body.
@@ -204,10 +178,10 @@ impl<'a> Expansion<'a> {
         let Arguments { mention, rebind, .. } = arguments;
         let prologue = &observed.prologue;
         let annotation = &self.annotation;
-        let fields = self.fields(arguments);
-        let judge = self.judge(annotation);
-        let open = self.opening("open", &fields);
-        let begin = self.opening("begin", &fields);
+        let fields = self.fields();
+        let judge = self.judge(Some(annotation));
+        let open = self.opening("open", arguments, &fields);
+        let begin = self.opening("begin", arguments, &fields);
         let future = local("__obs_future");
         match &self.shape {
             Shape::Sync => {
@@ -234,7 +208,7 @@ impl<'a> Expansion<'a> {
                 }
             }
             Shape::Future(output) => {
-                let judge = self.judge(&shape::annotation(output.clone()));
+                let judge = self.judge(Some(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
@@ -243,7 +217,7 @@ impl<'a> Expansion<'a> {
                 }
             }
             Shape::Boxed(output) => {
-                let judge = self.judge(&shape::annotation(output.clone()));
+                let judge = self.judge(Some(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
@@ -251,9 +225,30 @@ impl<'a> Expansion<'a> {
                     #rt::Box::pin(#rt::observe(#span, #future, #judge))
                 }
             }
+            Shape::Hidden { returns, unnamed } => {
+                let judge = self.judge(None);
+                let value = self.returned(&self.body, annotation);
+                // What cannot be put into another of its type is refused where that is written.
+                let at = Span::mixed_site().located_at(self.ret.span());
+                let (path, given) = (moved(rt, at), Ident::new("__obs_future", at));
+                let (observe, kind) = match returns {
+                    Returns::Future => ("observe", "__obs_future"),
+                    Returns::Stream => ("observe_stream", "__obs_stream"),
+                };
+                let (observe, kind) = (Ident::new(observe, at), Ident::new(kind, at));
+                let observe = match unnamed {
+                    true => quote_spanned!(at=> #path::#observe(#span, #given, #judge)),
+                    false => quote_spanned!(at=> #path::H0::of(&#given).#kind().__obs_again(#span, #given, #judge)),
+                };
+                quote_spanned! {Span::mixed_site()=>
+                    let mut #span = #open;
+                    let #future = #rt::prelude(&mut #span, move || -> #annotation { #rebind #prologue #value });
+                    #observe
+                }
+            }
             Shape::AsyncTrait(output, block) => {
                 let annotation = shape::annotation(output.clone());
-                let judge = self.judge(&annotation);
+                let judge = self.judge(Some(&annotation));
                 let told = self.told_output(output, &annotation);
                 let value = self.returned(block, &annotation);
                 quote_spanned! {Span::mixed_site()=>
@@ -268,19 +263,9 @@ impl<'a> Expansion<'a> {
     }
 
     /// The call that opens the span.
-    fn opening(&self, function: &str, fields: &TokenStream) -> TokenStream {
-        let Self { rt, callsite, visit, .. } = self;
-        let mixed = Span::mixed_site();
-        match &self.observed.parent {
-            None => {
-                let function = Ident::new(function, mixed);
-                quote_spanned!(mixed=> #rt::#function(&#callsite, |#visit| { #fields }))
-            }
-            Some(parent) => {
-                let function = Ident::new(&format!("{function}_within"), mixed);
-                quote_spanned!(mixed=> #rt::#function(&#callsite, || #parent, |#visit| { #fields }))
-            }
-        }
+    fn opening(&self, function: &str, arguments: &Arguments, fields: &TokenStream) -> TokenStream {
+        let Observed { args, parent, .. } = self.observed;
+        opening(&self.rt, args, parent.as_ref(), function, &arguments.open_patterns, fields)
     }
 
     /// The body, its value bound before it is returned. The binding ends the temporaries of its last expression before
@@ -311,33 +296,18 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// What tells the outcome of a value.
-    fn judge(&self, ty: &Type) -> TokenStream {
-        let Self { rt, value, .. } = self;
-        if self.never || is_unit(ty) {
+    /// What tells the outcome of a value, of this type if it is known.
+    fn judge(&self, ty: Option<&Type>) -> TokenStream {
+        let rt = &self.rt;
+        if self.never {
             return quote_spanned!(Span::mixed_site()=> #rt::unjudged);
         }
-        let words = match &self.observed.args.err_debug {
-            Some(debug) => {
-                let at = Span::mixed_site().located_at(debug.span());
-                let (rt, value) = (moved(rt, at), Ident::new("__obs_ret", at));
-                quote_spanned!(at=> #rt::by_debug(#value))
-            }
-            None => quote_spanned!(Span::mixed_site()=> #rt::W0::of(#value).__obs_words()),
-        };
-        let verdict = quote_spanned!(Span::mixed_site()=> #rt::C0::of(#value).__obs_kind().__obs_judge(#value, #words));
-        let judge = quote_spanned!(Span::mixed_site()=> |#value: &#ty| #verdict);
-        if shape::is_optional_reference(ty) {
-            let name = local("__obs_judge");
-            return quote_spanned!(Span::mixed_site()=> { #[allow(clippy::ref_option_ref)] let #name = #judge; #name });
-        }
-        judge
+        judge(rt, &self.observed.args, ty)
     }
 
-    fn fields(&self, arguments: &Arguments) -> TokenStream {
+    fn fields(&self) -> TokenStream {
         let fields = self.observed.args.fields.iter().enumerate().map(|(index, field)| self.field(index, field));
-        let open_patterns = &arguments.open_patterns;
-        quote_spanned!(Span::mixed_site()=> #open_patterns #(#fields)*)
+        quote_spanned!(Span::mixed_site()=> #(#fields)*)
     }
 
     fn field(&self, index: usize, field: &Field) -> TokenStream {
@@ -372,17 +342,45 @@ pub(crate) fn visit(rt: &TokenStream, form: Form, value: &Ident, index: &impl To
     }
 }
 
-/// `()`, of which there is nothing to judge.
-fn is_unit(ty: &Type) -> bool {
-    match ty {
-        Type::Tuple(ty) => ty.elems.is_empty(),
-        Type::Verbatim(tokens) => tokens.to_string() == "()",
-        _ => false,
+/// The call that opens a span: under `inbound`, or where the options say, else where it is; `patterns` makes the names that
+/// these use known to them.
+pub(crate) fn opening(
+    rt: &TokenStream,
+    args: &Args,
+    inbound: Option<&TokenStream>,
+    function: &str,
+    patterns: &TokenStream,
+    fields: &TokenStream,
+) -> TokenStream {
+    let mixed = Span::mixed_site();
+    let (callsite, visit) = (site::callsite(), local("__obs_visit"));
+    let links = args.links.as_ref().map(|links| quote_spanned!(mixed=> #rt::links(#visit, #links);));
+    let parent = match (inbound, &args.parent, &args.root) {
+        (Some(inbound), _, _) => Some(inbound.clone()),
+        (_, Some((_, parent)), _) => {
+            // What is no parent is refused where it is written.
+            let at = mixed.located_at(parent.span());
+            let path = moved(rt, at);
+            let placed = quote_spanned!(at=> #path::parent(&(#parent)));
+            Some(quote_spanned!(mixed=> { #patterns #placed }))
+        }
+        (_, _, Some(_)) => Some(quote_spanned!(mixed=> #rt::root())),
+        _ => None,
+    };
+    match parent {
+        None => {
+            let function = Ident::new(function, mixed);
+            quote_spanned!(mixed=> #rt::#function(&#callsite, |#visit| { #patterns #fields #links }))
+        }
+        Some(parent) => {
+            let function = Ident::new(&format!("{function}_within"), mixed);
+            quote_spanned!(mixed=> #rt::#function(&#callsite, || #parent, |#visit| { #patterns #fields #links }))
+        }
     }
 }
 
 /// The same path, at another place.
-fn moved(path: &TokenStream, at: Span) -> TokenStream {
+pub(super) fn moved(path: &TokenStream, at: Span) -> TokenStream {
     let moved = |mut tree: TokenTree| {
         tree.set_span(tree.span().located_at(at));
         tree
@@ -390,12 +388,6 @@ fn moved(path: &TokenStream, at: Span) -> TokenStream {
     path.clone().into_iter().map(moved).collect()
 }
 
-pub(super) fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
-}
-
-/// `.level(rt::Level::DEBUG)` and the like.
-fn constant(method: &str, rt: &TokenStream, ty: &str, name: &str) -> TokenStream {
-    let (method, ty, name) = (local(method), local(ty), local(name));
-    quote_spanned!(Span::mixed_site()=> .#method(#rt::#ty::#name))
 }

@@ -5,8 +5,11 @@ mod block;
 mod check;
 mod expand;
 mod func;
+mod judge;
+mod options;
 mod parse;
 mod shape;
+mod site;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -17,16 +20,22 @@ use crate::correlated;
 use crate::diag::Diag;
 
 pub(crate) use block::{Block, Member};
-pub(crate) use check::once_each;
-pub(crate) use expand::{DECLARED, visit};
+pub(crate) use check::{once_each, places, reserved};
+pub(crate) use expand::{local, opening, visit};
 pub(crate) use func::{Func, is_cfg};
-pub(crate) use parse::{args, field, level, needs_value, once, separated};
+pub(crate) use judge::judge;
+pub(crate) use options::{level, needs_value, once};
+pub(crate) use parse::{args, field, separated};
+pub(crate) use site::{DECLARED, callsite, declared, site};
 
 /// The fields that every part of a platform knows; they may be declared before anyone has a value for them.
 pub(crate) const STANDARD_FIELDS: [&str; 5] = ["user_id", "agent_id", "session_id", "request_id", "message_id"];
 
 /// The fields that the runtime itself records when the call ends.
 const CLOSING_FIELDS: [&str; 3] = ["outcome", "error", "error.type"];
+
+/// The field of `ret`.
+const RETURNED: &str = "return";
 
 /// A function, and what is to be seen of it.
 pub(crate) struct Observed {
@@ -57,7 +66,32 @@ pub(crate) struct Args {
     pub(crate) err_debug: Option<Ident>,
     /// The `off` of `metrics = off`.
     pub(crate) metrics_off: Option<Ident>,
+    pub(crate) ret: Option<Ret>,
+    /// Nanoseconds.
+    pub(crate) slow: Option<u64>,
+    pub(crate) parent: Option<(Ident, TokenStream)>,
+    pub(crate) root: Option<Ident>,
+    pub(crate) links: Option<TokenStream>,
+    pub(crate) audit: Option<Ident>,
+    pub(crate) returns: Option<(Ident, Returns)>,
     pub(crate) fields: Vec<Field>,
+}
+
+/// `ret`: the returned value is recorded.
+#[derive(Clone)]
+pub(crate) struct Ret {
+    pub(crate) word: Ident,
+    /// The level of the event that tells it, where it is not the span's.
+    pub(crate) level: Option<Level>,
+    /// The `Debug` of `ret(Debug)`.
+    pub(crate) debug: Option<Ident>,
+}
+
+/// What the function returns, where its signature hides it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returns {
+    Future,
+    Stream,
 }
 
 /// The name of a constant of the runtime's `Level`.

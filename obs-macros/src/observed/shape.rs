@@ -6,6 +6,7 @@ use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{Attribute, GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
+use super::Returns;
 use super::func::Func;
 
 /// Where the body goes.
@@ -22,23 +23,34 @@ pub(super) enum Shape {
     Boxed(Type),
     /// What `#[async_trait]` makes of an `async fn`: the block in the box, and what it gives.
     AsyncTrait(Type, Group),
+    /// A future or a stream that the signature does not show; `unnamed` where it is an `impl Trait`.
+    Hidden { returns: Returns, unnamed: bool },
 }
 
 impl Shape {
-    pub(super) fn of(func: &Func, signature_is_read: bool) -> Self {
+    pub(super) fn of(func: &Func, signature_is_read: bool, returns: Option<Returns>) -> Self {
         let sig = &func.sig;
         if sig.asyncness.is_some() {
             let kept = signature_is_read || returns_never(&sig.output) || !func.attrs.iter().all(is_of_the_language);
             return if kept { Self::AsyncKept } else { Self::Async };
         }
         let ReturnType::Type(_, ty) = &sig.output else { return Self::Sync };
+        let shown = if returns == Some(Returns::Stream) { Self::Sync } else { Self::shown(func, ty) };
+        match (returns, shown) {
+            (Some(returns), Self::Sync) => Self::Hidden { returns, unnamed: matches!(bare(ty), Type::ImplTrait(_)) },
+            (_, shown) => shown,
+        }
+    }
+
+    /// What the return type says.
+    fn shown(func: &Func, ty: &Type) -> Self {
         match bare(ty) {
             Type::ImplTrait(ty) => match output(&ty.bounds) {
                 Some(output) => Self::Future(output),
                 None => Self::Sync,
             },
             Type::Path(ty) => match boxed_output(ty) {
-                Some(output) => match func.body.as_ref().and_then(|body| async_trait_block(body, &sig.output)) {
+                Some(output) => match func.body.as_ref().and_then(|body| async_trait_block(body, &func.sig.output)) {
                     Some(block) => Self::AsyncTrait(output, block),
                     None => Self::Boxed(output),
                 },

@@ -11,14 +11,14 @@ use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Level, dispatcher};
 
-use crate::engine::callsite::Callsite;
+use crate::engine::callsite::{Callsite, EndEvent};
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::{Key, List};
 use crate::engine::held::Held;
 use crate::engine::record::{Parent, Record};
 use crate::engine::stack::{self, Place};
-use crate::engine::{FieldValue, local, slots, subscriber, visit};
+use crate::engine::{FieldValue, Link, local, slots, subscriber, visit};
 use crate::log::json;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
@@ -53,7 +53,16 @@ pub(crate) fn idle(site: &'static Callsite) -> bool {
 }
 
 /// What a span hangs under, where that is not simply what is around the call.
-pub(crate) struct Under(pub(crate) Correlation);
+pub(crate) enum Under {
+    /// The span of a caller elsewhere.
+    Context(Correlation),
+    /// A span of `tracing`, kept open meanwhile.
+    Span(tracing::Span),
+    /// One that is known by its id only.
+    Id(Id),
+    /// Nothing.
+    Root,
+}
 
 /// A span that is being opened: its fields are still to come.
 pub(crate) struct Opening {
@@ -72,7 +81,7 @@ enum Viewer {
 }
 
 #[inline]
-fn viewer(site: &'static Callsite) -> Viewer {
+fn viewer(site: &'static Callsite, under: Option<&Under>) -> Viewer {
     let interest = site.interest();
     dispatcher::get_default(|dispatch| {
         let meta = site.meta();
@@ -81,7 +90,13 @@ fn viewer(site: &'static Callsite) -> Viewer {
             Some(core) => Viewer::Engine(core.clone(), on),
             // What a subscriber of another thread wants always, is cached as wanted by this one's, which may be none.
             None if on && !dispatch.is::<NoSubscriber>() => {
-                Viewer::Foreign(tracing::Span::new_with(meta, &meta.fields().value_set(&NO_VALUES), dispatch))
+                let values = meta.fields().value_set(&NO_VALUES);
+                Viewer::Foreign(match under {
+                    None | Some(Under::Context(_)) => tracing::Span::new_with(meta, &values, dispatch),
+                    Some(Under::Span(span)) => tracing::Span::child_of_with(span.id(), meta, &values, dispatch),
+                    Some(Under::Id(id)) => tracing::Span::child_of_with(id.clone(), meta, &values, dispatch),
+                    Some(Under::Root) => tracing::Span::new_root_with(meta, &values, dispatch),
+                })
             }
             None => Viewer::Nobody,
         }
@@ -92,33 +107,30 @@ impl Opening {
     /// Begins to open a span, or only a measurement where the span is off; nothing when nobody listens.
     pub(crate) fn begin(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
         let active = ACTIVE.load(Relaxed) > 0;
-        let under = under.map(|Under(correlation)| Arc::new(correlation));
         let mut record;
-        match viewer(site) {
+        match viewer(site, under.as_ref()) {
             Viewer::Engine(core, on) => {
                 record = local::fresh();
-                match (&under, on) {
+                match (under, on) {
                     (None, true) => core.open(&mut record, site.meta()),
                     (None, false) => core.measure(&mut record, site.meta()),
-                    (Some(under), true) => core.open_at(&mut record, site.meta(), Place::Context(under)),
-                    (Some(under), false) => {
-                        core.measure_at(&mut record, site.meta(), Place::Context(under));
-                        record.key = crate::ids::random();
-                    }
+                    (Some(under), on) => open_under(&core, &mut record, site, under, on),
                 }
             }
             Viewer::Nobody if !active => return None,
             viewer => {
                 record = local::fresh();
-                stack::at_current(0, |place| {
-                    if let Place::Record(around, slot) = place {
-                        record.inherit(around, slot);
-                    }
-                });
+                if !matches!(under, Some(Under::Root)) {
+                    stack::at_current(0, |place| {
+                        if let Place::Record(around, slot) = place {
+                            record.inherit(around, slot);
+                        }
+                    });
+                }
                 record.meta = Some(site.meta());
                 record.key = crate::ids::random();
-                if under.is_some() {
-                    record.carried = under;
+                if let Some(Under::Context(correlation)) = under {
+                    record.carried = Some(Arc::new(correlation));
                 }
                 if let Viewer::Foreign(span) = viewer {
                     record.rare_mut().foreign = Some(span);
@@ -133,6 +145,11 @@ impl Opening {
             record.measured = site.operation();
         }
         Some(Opening { record, site })
+    }
+
+    /// Refers to another span.
+    pub(crate) fn link(&mut self, link: Link) {
+        self.record.link(link);
     }
 
     /// Whether its fields will be seen: else their expressions do not run.
@@ -162,6 +179,32 @@ impl Opening {
             true => watched(record, site),
             false => Held::Own(record),
         }
+    }
+}
+
+/// Opens a span, or a measurement, where the attribute says. What has ended meanwhile, or is of another engine, is nowhere.
+#[cold]
+fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, under: Under, on: bool) {
+    let meta = site.meta();
+    let mut open = |place: Place<'_>| {
+        if on {
+            core.open_at(record, meta, place);
+        } else {
+            core.measure_at(record, meta, place);
+            record.key = crate::ids::random();
+        }
+    };
+    let id = match &under {
+        Under::Context(correlation) => return open(Place::Context(&Arc::new(correlation.clone()))),
+        Under::Span(span) => span.with_subscriber(|(id, dispatch)| {
+            subscriber::of(dispatch).filter(|own| own.address() == core.address()).map(|_| id.into_u64())
+        }),
+        Under::Id(id) => Some(Some(id.into_u64())),
+        Under::Root => None,
+    };
+    let id = id.flatten().unwrap_or(0);
+    if id == 0 || stack::at_slot(id, |parent| open(Place::Record(parent, id))).is_none() {
+        open(Place::Nowhere);
     }
 }
 
@@ -363,7 +406,13 @@ fn tell(told: &Told, parent: Parent, failure: Option<&Failure>, passed_on: bool)
             told.event(level, "failed", Some(failure));
         }
     }
-    told.event(Level::DEBUG, "finished", None);
+    told.event(told.site.finished(), "finished", None);
+    if told.site.is_slow(told.nanos) {
+        told.event(Level::WARN, "was slow", None);
+    }
+    if let Some(event) = told.site.audit_event() {
+        told.dispatch(event, "finished", failure);
+    }
 }
 
 fn close(held: &mut Held, end: Moment, outcome: Ended, failure: Option<&Failure>) {
@@ -416,13 +465,13 @@ impl Told {
     #[inline]
     fn event(&self, level: Level, verb: &str, failure: Option<&Failure>) {
         if level <= LevelFilter::current() {
-            self.dispatch(level, verb, failure);
+            self.dispatch(self.site.end_event(level), verb, failure);
         }
     }
 
     #[cold]
-    fn dispatch(&self, level: Level, verb: &str, failure: Option<&Failure>) {
-        let meta = self.site.end_event(level).meta();
+    fn dispatch(&self, event: &'static EndEvent, verb: &str, failure: Option<&Failure>) {
+        let meta = event.meta();
         dispatcher::get_default(|dispatch| {
             if !dispatch.enabled(meta) {
                 return;

@@ -27,6 +27,9 @@ pub struct Site {
     kind: SpanKind,
     metrics: bool,
     error: ErrorEvent,
+    finished: Level,
+    slow: u64,
+    audit: bool,
 }
 
 /// Whether an error is told by an event, and at which level.
@@ -58,6 +61,9 @@ impl Site {
             kind: SpanKind::Internal,
             metrics: true,
             error: ErrorEvent::Default,
+            finished: Level::DEBUG,
+            slow: u64::MAX,
+            audit: false,
         }
     }
 
@@ -96,6 +102,27 @@ impl Site {
         self
     }
 
+    /// `ret`: the event that tells the end has this level.
+    #[must_use]
+    pub const fn ret(mut self, level: Level) -> Self {
+        self.finished = level;
+        self
+    }
+
+    /// `slow = "…"`, in nanoseconds.
+    #[must_use]
+    pub const fn slow(mut self, nanos: u64) -> Self {
+        self.slow = nanos;
+        self
+    }
+
+    /// `audit`
+    #[must_use]
+    pub const fn audit(mut self) -> Self {
+        self.audit = true;
+        self
+    }
+
     /// `err = off`
     #[must_use]
     pub const fn err_off(mut self) -> Self {
@@ -112,9 +139,15 @@ pub struct Callsite {
     operation: Option<Operation>,
     kind: SpanKind,
     error: ErrorEvent,
+    /// The level of the event that tells every end.
+    finished: Level,
+    /// A call that lasts longer is told as slow, in nanoseconds.
+    slow: u64,
+    /// Whether the end is told to the auditors too.
+    audit: bool,
     interest: AtomicU8,
-    /// The events that tell an end, one for each level that was needed.
-    events: [OnceLock<&'static EndEvent>; 5],
+    /// The events that tell an end, one for each level that was needed, and that of the auditors.
+    events: [OnceLock<&'static EndEvent>; 6],
 }
 
 const UNREGISTERED: u8 = 0;
@@ -143,8 +176,11 @@ impl Callsite {
             operation: if site.metrics { Some(Operation::new(site.name, site.target)) } else { None },
             kind: site.kind,
             error: site.error,
+            finished: site.finished,
+            slow: site.slow,
+            audit: site.audit,
             interest: AtomicU8::new(UNREGISTERED),
-            events: [const { OnceLock::new() }; 5],
+            events: [const { OnceLock::new() }; 6],
         }
     }
 
@@ -212,7 +248,22 @@ impl Callsite {
             Level::TRACE => 4,
         };
         // Leaked once a callsite and level: `tracing` wants its metadata to live for ever.
-        self.events[at].get_or_init(|| EndEvent::leak(&self.meta, level))
+        self.events[at].get_or_init(|| EndEvent::leak(&self.meta, level, self.meta.target()))
+    }
+
+    /// The level of the event that tells every end.
+    pub(crate) fn finished(&self) -> Level {
+        self.finished
+    }
+
+    /// Whether a call that lasted so long was a slow one.
+    pub(crate) fn is_slow(&self, nanos: u64) -> bool {
+        nanos > self.slow
+    }
+
+    /// The event that tells an end to the auditors, where they want to know.
+    pub(crate) fn audit_event(&'static self) -> Option<&'static EndEvent> {
+        self.audit.then(|| *self.events[5].get_or_init(|| EndEvent::leak(&self.meta, Level::INFO, names::AUDIT)))
     }
 }
 
@@ -249,12 +300,12 @@ pub(crate) const END_FIELDS: [&str; 5] =
     ["message", names::DURATION_MS, names::OUTCOME, names::ERROR, names::ERROR_TYPE];
 
 impl EndEvent {
-    fn leak(span: &Metadata<'static>, level: Level) -> &'static Self {
+    fn leak(span: &Metadata<'static>, level: Level, target: &'static str) -> &'static Self {
         let event: &'static EndEvent = Box::leak(Box::new(EndEvent { meta: OnceLock::new() }));
         event.meta.get_or_init(|| {
             Metadata::new(
                 span.name(),
-                span.target(),
+                target,
                 level,
                 span.file(),
                 span.line(),

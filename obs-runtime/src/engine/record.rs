@@ -10,6 +10,7 @@ use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::List;
+use crate::engine::slots;
 use crate::engine::{Link, SpanKind};
 use crate::log::json;
 use crate::metrics::operations::Operation;
@@ -21,7 +22,7 @@ use crate::{SpanId, TraceId};
 const FAILURES_KEPT: usize = 4;
 
 /// How many links a span has at most: the limit of the OpenTelemetry specification.
-const LINKS_KEPT: usize = 128;
+pub(crate) const LINKS_KEPT: usize = 128;
 
 /// Counts late fields, of all spans: as long as it stands still, what a span inherited is what its parent has.
 static LATE: AtomicU64 = AtomicU64::new(0);
@@ -234,6 +235,12 @@ impl Record {
             |mark: &String| texts.iter().any(|text| text == mark || (!mark.is_empty() && text.contains(mark.as_str())));
         self.rare().is_some_and(|rare| rare.failures.iter().any(is_told))
     }
+}
+
+/// A link to the span in this slot.
+pub(crate) fn link_to(slot: u64) -> Option<Link> {
+    let ids = slots::with(slot, |record| record.ids).flatten()?;
+    Some(Link { trace_id: ids.trace, span_id: ids.span })
 }
 
 /// How many late fields there have been.

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::__private::carriers::Inbound;
 use crate::__private::fields::Visit;
 use crate::__private::outcome::Verdict;
+use crate::__private::place::Placed;
 use crate::engine::call::{self, Opening, Under};
 use crate::engine::callsite::Callsite;
 use crate::engine::held::Held;
@@ -41,21 +41,23 @@ pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Spa
     Span::of(site, held)
 }
 
-/// Opens the span of a call that continues a caller's context.
+/// Opens the span of a call somewhere else than where it is.
 #[inline]
-pub fn open_within(
+pub fn open_within<P: Into<Placed>>(
     site: &'static Callsite,
-    parent: impl FnOnce() -> Inbound,
+    parent: impl FnOnce() -> P,
     fields: impl FnOnce(&mut Visit<'_>),
 ) -> Span {
-    let held = if call::idle(site) { None } else { opened(site, parent().0.map(Under), fields) };
+    let held = if call::idle(site) { None } else { opened(site, parent().into().0, fields) };
     Span::of(site, held)
 }
 
 fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
     let mut opening = Opening::begin(site, under)?;
     if opening.wants_fields() {
-        fields(&mut Visit { recorder: opening.recorder(), keys: site.keys() });
+        let mut links = Vec::new();
+        fields(&mut Visit { recorder: opening.recorder(), keys: site.keys(), links: Some(&mut links) });
+        links.into_iter().for_each(|link| opening.link(link));
     }
     Some(opening.finish())
 }
@@ -68,11 +70,15 @@ pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
     }
 }
 
-/// The same, for a span that continues a caller's context.
+/// The same, for a span that hangs somewhere else.
 #[inline]
-pub fn begin_within(site: &'static Callsite, parent: impl FnOnce() -> Inbound, fields: impl FnOnce(&mut Visit<'_>)) {
+pub fn begin_within<P: Into<Placed>>(
+    site: &'static Callsite,
+    parent: impl FnOnce() -> P,
+    fields: impl FnOnce(&mut Visit<'_>),
+) {
     if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened(site, parent().0.map(Under), fields));
+        fill(site, opened(site, parent().into().0, fields));
     }
 }
 
@@ -85,7 +91,9 @@ fn fill(site: &'static Callsite, held: Option<Held>) {
 /// Records late fields on the innermost call of `site`.
 #[inline]
 pub fn record(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
-    call::record(site, |recorder| fields(&mut Visit { recorder: recorder.reborrow(), keys: site.keys() }));
+    call::record(site, |recorder| {
+        fields(&mut Visit { recorder: recorder.reborrow(), keys: site.keys(), links: None });
+    });
 }
 
 /// The judge of a function that never returns.
@@ -174,7 +182,7 @@ impl Span {
 
     /// Whether a poll needs nothing of us. A future that nobody listened to at its first poll stays unobserved.
     #[inline]
-    fn is_off(&mut self) -> bool {
+    pub(super) fn is_off(&mut self) -> bool {
         if self.state == State::New && call::idle(self.site) {
             self.state = State::Off;
         }
@@ -184,10 +192,10 @@ impl Span {
     /// Ends the call while its record is still on the stack.
     fn end(&mut self, outcome: Ended, verdict: &Verdict) {
         self.state = State::Off;
-        call::end(self.site, &mut self.held, outcome, verdict.0.as_deref());
+        call::end(self.site, &mut self.held, outcome, verdict.failure.as_deref());
     }
 
-    fn drop_begins(&mut self) {
+    pub(super) fn drop_begins(&mut self) {
         if self.state == State::Idle {
             self.held.enter();
             self.state = State::Dropping;
@@ -207,7 +215,7 @@ impl Drop for Span {
 }
 
 /// While it lives, the call is on this thread's stack. Dropped by an unwinding body, it ends the call as panicked.
-struct Turn<'a> {
+pub(super) struct Turn<'a> {
     span: &'a mut Span,
     /// The future is in its first poll: it keeps a place on the stack for the record that it will open.
     first: bool,
@@ -215,7 +223,7 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     #[inline]
-    fn begin(span: &'a mut Span) -> Self {
+    pub(super) fn begin(span: &'a mut Span) -> Self {
         let first = span.state == State::New;
         if first {
             // Without a stack, `begin` finds no place, and the call stays unobserved.
@@ -236,14 +244,13 @@ impl<'a> Turn<'a> {
     }
 
     #[inline]
-    fn end(mut self, verdict: Verdict) {
+    pub(super) fn end(mut self, verdict: Verdict) {
         self.settle();
-        let outcome = if verdict.0.is_some() { Ended::Error } else { Ended::Ok };
-        self.span.end(outcome, &verdict);
+        self.span.end(verdict.outcome, &verdict);
     }
 
     #[inline]
-    fn pause(mut self) {
+    pub(super) fn pause(mut self) {
         self.settle();
         self.span.held.leave();
         self.span.state = if matches!(self.span.held, Held::Gone) { State::Off } else { State::Idle };

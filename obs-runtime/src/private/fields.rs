@@ -8,6 +8,7 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use super::chain::chain;
+use crate::engine::Link;
 use crate::engine::call::{Recorded, Recorder};
 use crate::engine::fields::Key;
 
@@ -15,6 +16,8 @@ use crate::engine::fields::Key;
 pub struct Visit<'a> {
     pub(crate) recorder: Recorder<'a>,
     pub(crate) keys: &'static [Key],
+    /// Where links go, while the span is being opened.
+    pub(crate) links: Option<&'a mut Vec<Link>>,
 }
 
 impl Visit<'_> {

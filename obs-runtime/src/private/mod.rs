@@ -6,13 +6,16 @@ mod chain;
 mod classify;
 mod declared;
 mod fields;
+mod hidden;
 mod metrics;
 mod outcome;
+mod place;
+mod returned;
 
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 
-pub use obs_macros::__record;
+pub use obs_macros::{__observe, __record};
 pub use tracing::Level;
 
 pub use self::call::{
@@ -24,8 +27,11 @@ pub use self::carriers::{
 pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
+pub use self::hidden::{H0, observe_stream};
 pub use self::metrics::*;
 pub use self::outcome::{C0, Verdict, W0, by_debug};
+pub use self::place::{links, parent, root};
+pub use self::returned::{R0, R3};
 pub use crate::classify::Classify;
 pub use crate::engine::SpanKind;
 pub use crate::engine::callsite::{Callsite, Site};

@@ -19,24 +19,29 @@ use crate::engine::call::Failure;
 use crate::engine::visit::to_text;
 use crate::outcome::{Ended, Outcome};
 
-/// What a value says of the call that returned it: nothing, or that it failed.
-pub struct Verdict(pub(crate) Option<Box<Failure>>);
+/// What a value says of the call that returned it.
+pub struct Verdict {
+    pub(crate) outcome: Ended,
+    pub(crate) failure: Option<Box<Failure>>,
+}
 
 impl Verdict {
-    pub(crate) const OK: Verdict = Verdict(None);
+    pub(crate) const OK: Verdict = Verdict { outcome: Ended::Ok, failure: None };
 
     fn by_outcome<T: Outcome + ?Sized>(value: &T) -> Self {
-        if value.outcome() != Ended::Error {
-            return Verdict::OK;
+        match value.outcome() {
+            Ended::Error => {
+                let text = value.error_text().map_or_else(|| type_name::<T>().to_owned(), Cow::into_owned);
+                let kind = value.error_type().unwrap_or(Cow::Borrowed(type_name::<T>()));
+                failure(vec![text], kind, value.error_level())
+            }
+            outcome => Verdict { outcome, failure: None },
         }
-        let text = value.error_text().map_or_else(|| type_name::<T>().to_owned(), Cow::into_owned);
-        let kind = value.error_type().unwrap_or(Cow::Borrowed(type_name::<T>()));
-        failure(vec![text], kind, value.error_level())
     }
 
     /// The same failure, at the level and of the kind that the error itself says.
     fn classified<E: Classify>(mut self, err: &E) -> Self {
-        if let Some(failure) = &mut self.0 {
+        if let Some(failure) = &mut self.failure {
             failure.kind = err.kind();
             failure.level = err.level();
         }
@@ -45,7 +50,7 @@ impl Verdict {
 }
 
 fn failure(texts: Vec<String>, kind: impl Into<Cow<'static, str>>, level: Level) -> Verdict {
-    Verdict(Some(Box::new(Failure { texts, kind: kind.into(), level })))
+    Verdict { outcome: Ended::Error, failure: Some(Box::new(Failure { texts, kind: kind.into(), level })) }
 }
 
 /// An error's text: its `Display`, with the sources that it does not tell itself; then the texts of the sources.

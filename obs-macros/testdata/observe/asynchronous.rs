@@ -1,0 +1,1 @@
+observe!(::obs_runtime; "fetch", root, ret; async move { fetch(url).await });

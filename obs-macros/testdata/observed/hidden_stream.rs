@@ -1,0 +1,4 @@
+#[observed(stream)]
+fn read() -> impl Stream<Item = u8> {
+    lines()
+}
