@@ -367,7 +367,7 @@ pub(crate) fn end(site: &'static Callsite, held: &mut Held, outcome: Ended, fail
     let end = Moment::now();
     // Nothing to tell, nobody who watches, and the record on top of the stack: the usual end takes it off at once.
     if failure.is_none()
-        && LevelFilter::current() < LevelFilter::DEBUG
+        && site.ends_quietly()
         && let Held::Away(key) = *held
         && let Some(mut record) = stack::pop_quiet(key)
     {

@@ -256,6 +256,12 @@ impl Callsite {
         self.finished
     }
 
+    /// Whether the end of a call that did not fail is told to nobody, however long it took.
+    #[inline]
+    pub(crate) fn ends_quietly(&self) -> bool {
+        self.slow == u64::MAX && !self.audit && self.finished > LevelFilter::current()
+    }
+
     /// Whether a call that lasted so long was a slow one.
     pub(crate) fn is_slow(&self, nanos: u64) -> bool {
         nanos > self.slow

@@ -1,0 +1,99 @@
+//! A runtime that was built and not started: what it writes at its level, and what its end says.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use obs_runtime::{ObservabilityConfig, Telemetry, debug, info, observed};
+use serde_json::Value;
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(text);
+        Ok(text.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a runtime of this level writes of `work`.
+fn lines(level: &str, work: impl FnOnce()) -> Vec<Value> {
+    let memory = Memory::default();
+    let config = ObservabilityConfig { log_level: level.to_owned(), ..ObservabilityConfig::default() };
+    let telemetry = Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds");
+    telemetry.in_scope(work);
+    let report = telemetry.shutdown(Duration::from_secs(10));
+    assert_eq!(report.lines_lost, 0);
+    let text = memory.0.lock().expect("not poisoned");
+    serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+}
+
+fn messages(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["message"].as_str().expect("a message")).collect()
+}
+
+#[observed(user_id)]
+fn plain(user_id: u32) {
+    debug!("not seen");
+    info!("seen");
+}
+
+#[observed(slow = "1ns")]
+fn slow() {
+    std::hint::black_box(vec![0_u8; 4096]);
+}
+
+#[observed(audit)]
+fn audited() {}
+
+#[observed]
+fn fails() -> Result<(), String> {
+    Err("no room".to_owned())
+}
+
+#[test]
+fn at_the_default_level_a_good_end_says_nothing() {
+    let lines = lines("info", || plain(7));
+    assert_eq!(messages(&lines), ["seen"]);
+    assert_eq!(lines[0]["user_id"], 7);
+}
+
+#[test]
+fn at_the_default_level_slow_audited_and_failed_calls_are_told() {
+    let lines = lines("info", || {
+        slow();
+        audited();
+        let _ = fails();
+    });
+    assert_eq!(messages(&lines), ["slow was slow", "audited finished", "fails failed"]);
+    assert_eq!(lines[1]["target"], "audit");
+}
+
+#[test]
+fn at_debug_every_end_is_told() {
+    assert_eq!(messages(&lines("debug", || plain(7))), ["not seen", "seen", "plain finished"]);
+}
+
+#[test]
+fn a_call_whose_span_is_off_is_counted_and_its_error_told_in_the_span_around() {
+    #[observed(level = "debug")]
+    fn hidden() -> Result<(), String> {
+        Err("deep".to_owned())
+    }
+    #[observed(user_id, err = off)]
+    fn shown(user_id: u32) -> Result<(), String> {
+        hidden()
+    }
+    let lines = lines("info", || drop(shown(7)));
+    assert_eq!(messages(&lines), ["hidden failed"]);
+    assert_eq!(lines[0]["user_id"], 7);
+    assert!(lines[0]["span_id"].is_string());
+    let text = obs_runtime::metrics::encode();
+    assert!(
+        text.contains(r#"operation_duration_seconds_count{operation="hidden",target="telemetry",outcome="error"} 1"#)
+    );
+}
