@@ -237,7 +237,7 @@ fn what_opentelemetry_and_rust_log_say_wrong_falls_back_with_a_warning() {
         ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=1,b"),
         ("OTEL_SDK_DISABLED", "yes"),
         ("RUST_LOG", "a=b=c"),
@@ -247,10 +247,10 @@ fn what_opentelemetry_and_rust_log_say_wrong_falls_back_with_a_warning() {
     assert_eq!(config, expected);
     expect![[r#"
         OTEL_RESOURCE_ATTRIBUTES: it is not `key=value,key=value` with percent-encoding, and is ignored as a whole
-        OTEL_EXPORTER_OTLP_PROTOCOL: `http/protobuf` is not served; spans go by `grpc`
+        OTEL_EXPORTER_OTLP_PROTOCOL: `http/json` is not served; it takes `grpc` or `http/protobuf`
         OTEL_EXPORTER_OTLP_TIMEOUT: `10s` is ignored; it takes a whole number of milliseconds, at least 1
         OTEL_SDK_DISABLED: `yes` is taken for `false`; it takes `true` or `false`
-        OTEL_TRACES_SAMPLER_ARG: `2` is ignored, and the rate is 1.0; it takes a number from 0.0 to 1.0
+        OTEL_TRACES_SAMPLER: its `OTEL_TRACES_SAMPLER_ARG` `2` is ignored, and the rate is 1.0; it takes a number from 0.0 to 1.0
         OBS_LOG_LEVLE: no such variable; did you mean `OBS_LOG_LEVEL`?
         RUST_LOG: `a=b=c` is ignored, and the filter is `info`; it takes directives like `info,my_crate=debug` (error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5)"#]].assert_eq(&config.warnings.join("\n"));
 }

@@ -26,6 +26,7 @@ pub struct OtlpExporter {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in an exporter")]
 enum Address {
     Grpc(grpc::Address),
     Http(over_http::Address),
@@ -38,6 +39,7 @@ struct Connection {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in an exporter")]
 enum Client {
     Grpc(grpc::Client),
     Http(over_http::Client),
