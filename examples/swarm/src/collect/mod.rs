@@ -23,6 +23,9 @@ use crate::service::{Failure, bind};
 /// How many spans are kept; the oldest go first.
 const KEPT: usize = 100_000;
 
+/// How many traces a page shows.
+const SHOWN: usize = 50;
+
 /// What was received. Clones share it.
 #[derive(Clone, Default)]
 struct Received {
@@ -44,8 +47,15 @@ pub async fn run(supervised: bool, listen_otlp: SocketAddr, listen_http: SocketA
     .publish();
     let service = TraceServiceServer::new(received.clone()).accept_compressed(CompressionEncoding::Gzip);
     let grpc = tonic::transport::Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(otlp));
-    let pages =
-        Router::new().route("/spans", get(all_spans)).route("/traces/{trace_id}", get(one_tree)).with_state(received);
+    let pages = Router::new()
+        .route(
+            "/",
+            get(|| async { "/traces  the newest as trees\n/traces/{trace_id}  one of them\n/spans  all as JSON\n" }),
+        )
+        .route("/traces", get(newest_trees))
+        .route("/traces/{trace_id}", get(one_tree))
+        .route("/spans", get(all_spans))
+        .with_state(received);
     tokio::select! {
         ended = grpc => ended?,
         ended = async { axum::serve(http, pages).await } => ended?,
@@ -70,6 +80,11 @@ impl TraceService for Received {
 
 async fn all_spans(State(received): State<Received>) -> Json<Vec<Span>> {
     Json(received.spans.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect())
+}
+
+async fn newest_trees(State(received): State<Received>) -> String {
+    let spans: Vec<_> = received.spans.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    tree::newest(spans, SHOWN)
 }
 
 async fn one_tree(State(received): State<Received>, Path(trace_id): Path<String>) -> String {

@@ -1,6 +1,7 @@
 //! Spans of one trace as a tree of text.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use crate::collect::span::Span;
@@ -12,6 +13,22 @@ pub fn render(spans: &[Span]) -> String {
     for root in roots(spans) {
         line(&mut text, "", "", root);
         children(&mut text, "", spans, &root.span_id);
+    }
+    text
+}
+
+/// The `count` traces that began last, the newest first, each under its id.
+#[must_use]
+pub fn newest(spans: Vec<Span>, count: usize) -> String {
+    let mut traces: HashMap<String, Vec<Span>> = HashMap::new();
+    for span in spans {
+        traces.entry(span.trace_id.clone()).or_default().push(span);
+    }
+    let mut traces: Vec<_> = traces.into_iter().collect();
+    traces.sort_by_key(|(_, spans)| Reverse(spans.iter().map(|span| span.start_unix_nanos).min()));
+    let mut text = String::new();
+    for (trace_id, spans) in traces.iter().take(count) {
+        let _ = writeln!(text, "{trace_id}\n{}", render(spans));
     }
     text
 }
@@ -83,5 +100,13 @@ mod tests {
         let text = render(&spans);
         let names: Vec<_> = text.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
         assert_eq!(names, ["root", "├─ early", "└─ late"]);
+    }
+
+    #[test]
+    fn the_newest_trace_comes_first_and_the_oldest_not_at_all() {
+        let of = |trace: &str, at| Span { trace_id: trace.to_owned(), ..span("root", None, at) };
+        let text = newest(vec![of("old", 1), of("new", 3), of("middle", 2)], 2);
+        let ids: Vec<_> = text.lines().filter(|line| !line.is_empty() && !line.starts_with("root")).collect();
+        assert_eq!(ids, ["new", "middle"]);
     }
 }

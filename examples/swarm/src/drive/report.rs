@@ -1,6 +1,8 @@
 //! What a person reads at the end, and what a program reads instead.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -17,16 +19,16 @@ const LEFT_OUT: [&str; 8] = ["timestamp", "level", "target", "message", "trace_i
 /// Spans, log lines and samples, each as it is, one JSON object a line.
 pub(super) fn raw(evidence: &Evidence) {
     for span in &evidence.spans {
-        println!("{}", json!({ "span": span }));
+        say(json!({ "span": span }));
     }
     for line in evidence.lines.iter().chain(&evidence.errors) {
-        println!("{}", line.raw);
+        say(&line.raw);
     }
     for metric in &evidence.metrics {
         let labels: serde_json::Map<_, _> =
             metric.labels.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
         let (service, name, value) = (metric.service, metric.name, metric.value);
-        println!("{}", json!({ "metric": name, "service": service, "labels": labels, "value": value }));
+        say(json!({ "metric": name, "service": service, "labels": labels, "value": value }));
     }
 }
 
@@ -36,13 +38,13 @@ pub(super) fn readable(workload: &Workload, evidence: &Evidence) {
     let answered = |range: std::ops::Range<u16>| {
         workload.sent.iter().filter(|sent| sent.status.is_some_and(|status| range.contains(&status))).count()
     };
-    println!(
+    say(format_args!(
         "Three users sent {} requests: {} were done, {} refused, {} failed, 1 client went away.",
         workload.sent.len(),
         answered(200..300),
         answered(400..500),
         answered(500..600),
-    );
+    ));
     request(palette, &workload.created, evidence);
     failure(palette, &workload.failed, evidence);
     metrics(palette, evidence);
@@ -51,14 +53,14 @@ pub(super) fn readable(workload: &Workload, evidence: &Evidence) {
 fn request(palette: Palette, sent: &Sent, evidence: &Evidence) {
     let services: BTreeSet<_> = evidence.spans.iter().map(|span| span.service.as_str()).collect();
     heading(palette, &format!("{} {} by {}", sent.method, sent.path, sent.user_id));
-    println!("request {}", sent.request_id);
+    say(format_args!("request {}", sent.request_id));
     if let Some(span) = evidence.spans.first() {
-        println!("trace   {}: {} spans of {} services\n", span.trace_id, evidence.spans.len(), services.len());
+        say(format_args!("trace   {}: {} spans of {} services\n", span.trace_id, evidence.spans.len(), services.len()));
     }
-    print!("{}", tree::render(&evidence.spans));
+    say(tree::render(&evidence.spans).trim_end());
     heading(palette, &format!("its {} log lines", evidence.lines.len()));
     for line in &evidence.lines {
-        println!("{}", log_line(palette, line));
+        say(log_line(palette, line));
     }
 }
 
@@ -66,10 +68,10 @@ fn failure(palette: Palette, sent: &Sent, evidence: &Evidence) {
     let status = sent.status.unwrap_or_default();
     heading(palette, &format!("{} {} by {} was answered {status}: why?", sent.method, sent.path, sent.user_id));
     for line in &evidence.errors {
-        println!("{}", log_line(palette, line));
+        say(log_line(palette, line));
         let (file, line_number) = (line.text("file").unwrap_or("?"), line.fields.get("line").unwrap_or(&Value::Null));
         let (target, trace_id) = (line.text("target").unwrap_or("?"), line.text("trace_id").unwrap_or("?"));
-        println!("{}", palette.dim(format_args!("in {target}, {file}:{line_number}, trace {trace_id}")));
+        say(palette.dim(format_args!("in {target}, {file}:{line_number}, trace {trace_id}")));
     }
 }
 
@@ -78,7 +80,7 @@ fn metrics(palette: Palette, evidence: &Evidence) {
     for metric in &evidence.metrics {
         let labels: Vec<_> = metric.labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
         let series = format!("{}{{{}}}", metric.name, labels.join(","));
-        println!("{} {:>6}  {series}", palette.dim(format_args!("{:<16}", metric.service)), metric.value);
+        say(format_args!("{} {:>6}  {series}", palette.dim(format_args!("{:<16}", metric.service)), metric.value));
     }
 }
 
@@ -103,23 +105,28 @@ fn plain(value: &Value) -> String {
 
 /// Where everything is, for who stays.
 pub(super) async fn urls(platform: &Platform, directory: &Path) {
-    println!("\ngateway    {}/v1/agents (header x-user-id)", platform.gateway());
-    println!("traces     {}/spans, {}/traces/{{trace_id}}", platform.collector(), platform.collector());
+    say(format_args!("\ngateway    {}/v1/agents (header x-user-id)", platform.gateway()));
+    say(format_args!("traces     {}/traces (trees), /traces/{{trace_id}}, /spans (JSON)", platform.collector()));
     for said in platform.announcements() {
-        let metrics = said.metrics.as_deref().unwrap_or("-");
-        let admin = said.admin.as_deref().unwrap_or("-");
-        println!(
-            "{:<10} http://{metrics}/metrics, http://{admin}/admin/level",
-            said.service.trim_start_matches("swarm-")
-        );
+        let service = said.service.trim_start_matches("swarm-");
+        say(format_args!("{service:<10} http://{}/metrics, /healthz, /readyz", said.metrics.as_deref().unwrap_or("-")));
     }
     for pod in platform.pods().await.unwrap_or_default() {
-        println!("agent      http://{}/metrics ({})", pod.metrics_address.as_deref().unwrap_or("-"), pod.agent_id);
+        say(format_args!(
+            "agent      http://{}/metrics ({})",
+            pod.metrics_address.as_deref().unwrap_or("-"),
+            pod.agent_id
+        ));
     }
-    println!("files      {}", directory.display());
-    println!("ctrl-c stops everything");
+    say(format_args!("files      {}", directory.display()));
+    say(format_args!("ctrl-c stops everything"));
 }
 
 fn heading(palette: Palette, text: &str) {
-    println!("\n{}", palette.bold(format_args!("── {text} ")));
+    say(format_args!("\n{}", palette.bold(format_args!("── {text} "))));
+}
+
+fn say(text: impl Display) {
+    // A reader that had enough, as `head` has, is no failure.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
