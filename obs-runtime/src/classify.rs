@@ -11,6 +11,7 @@ use tracing::Level;
 /// The event that tells the error has its level, and span and event its kind as `error.type`.
 ///
 /// ```
+/// # #[cfg(feature = "testing")] {
 /// use obs_runtime::{Classify, observed, testing::capture};
 ///
 /// #[derive(Debug, Classify)]
@@ -28,6 +29,7 @@ use tracing::Level;
 /// let seen = capture(find);
 /// assert_eq!(seen.logs()[0]["level"], "warn");
 /// assert_eq!(seen.logs()[0]["error.type"], "not_found");
+/// # }
 /// ```
 pub trait Classify {
     /// The level of the error event, where the attribute does not say another.

@@ -1,4 +1,5 @@
-//! The engine: spans, events and the clock, behind `tracing::Subscriber`.
+//! The engine: spans, events and the clock, behind `tracing::Subscriber`. What it shows is what exporters receive: a
+//! [`FinishedSpan`] with its [`Fields`].
 //!
 //! A span is a `Record` in a box, and the box is where the span is: with the call that an attribute observes, on the
 //! stack of the thread that works in it, or in one of the slots where `tracing` and other threads find it by an id. A

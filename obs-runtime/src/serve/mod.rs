@@ -1,4 +1,12 @@
-//! The HTTP servers: `/metrics` and the probes for machines, and the administration for people.
+//! The HTTP servers that [`Telemetry::serve`](crate::Telemetry::serve) starts: `/metrics` and the probes for machines, and the
+//! administration for people.
+//!
+//! | Server | Address (keys of the configuration) | Path | |
+//! |---|---|---|---|
+//! | metrics | `metrics_address`, `metrics_port` | `GET /metrics` | the text format 0.0.4 |
+//! | | | `GET /healthz` | 200 while the process answers |
+//! | | | `GET /readyz` | 200 from `serve` to `shutdown`, while every [check](crate::Telemetry::ready_when) says yes; else 503, and the names of those that say no |
+//! | administration | `admin_address`, `admin_port` | what was [mounted](crate::Builder::mount) | with `admin_token_file`: to whoever sends `authorization: Bearer …`, else 401 |
 
 mod admin;
 mod probes;
