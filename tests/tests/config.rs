@@ -194,6 +194,13 @@ log_level = "info=loud"
 }
 
 #[test]
+fn an_error_that_main_returns_can_be_read() {
+    let err = ObservabilityConfig::load_from([("OBS_METRICS_PORT", "70000")]).unwrap_err();
+    assert_eq!(format!("{err:?}"), err.to_string());
+    assert!(err.to_string().contains("OBS_METRICS_PORT"), "{err}");
+}
+
+#[test]
 fn mistakes_of_the_file_and_of_the_variables_are_told_together() {
     let file = File::new("metrics_port = -1\n[resource]\nname = 1\n");
     expect![[r#"

@@ -2,8 +2,9 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Everything that is wrong in the file and in `OBS_*`, told at once. Its text has one line a mistake, after a title.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything that is wrong in the file and in `OBS_*`, told at once. Its text has one line a mistake, after a title; so has its
+/// `Debug`, as that is what Rust prints of an error that `main` returns.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     mistakes: Vec<Mistake>,
 }
@@ -40,6 +41,12 @@ impl ConfigError {
     #[must_use]
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

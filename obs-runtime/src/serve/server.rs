@@ -57,8 +57,7 @@ impl Server {
     }
 }
 
-/// Why the servers are not up.
-#[derive(Debug)]
+/// Why the servers are not up. Its `Debug` is its text, as that is what Rust prints of an error that `main` returns.
 #[non_exhaustive]
 pub enum ServeError {
     /// An address cannot be listened on: its port is in use, or it is not this machine's.
@@ -87,6 +86,12 @@ pub enum ServeError {
     },
     /// It was called outside a tokio runtime.
     NoRuntime,
+}
+
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ServeError {

@@ -3,8 +3,8 @@ use std::fmt;
 use crate::config::ConfigError;
 use crate::metrics::RegisterError;
 
-/// Why a runtime did not start.
-#[derive(Debug)]
+/// Why a runtime did not start. Its `Debug` is its text and its sources, as that is what Rust prints of an error that `main`
+/// returns.
 #[non_exhaustive]
 pub enum StartError {
     /// Another subscriber is the process's already.
@@ -29,6 +29,18 @@ pub enum StartError {
     Metrics(RegisterError),
     /// An exporter could not be made.
     Exporter(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(err) = source {
+            write!(f, ": {err}")?;
+            source = err.source();
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for StartError {

@@ -144,3 +144,19 @@ impl Evidence {
 fn of_trace<'a>(lines: &'a [LogLine], trace_id: &'a str) -> impl Iterator<Item = &'a LogLine> {
     lines.iter().filter(move |line| line.text("trace_id") == Some(trace_id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut evidence = Evidence::default();
+        evidence.judge_request();
+        evidence.read_metrics(&[]);
+        let told = evidence.missing.join("\n");
+        for name in ["spans of swarm-gateway", "6 spans", "one root", "8 log lines", "metric `agents_total`"] {
+            assert!(told.contains(name), "{name} is not among what is missing:\n{told}");
+        }
+    }
+}
