@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The program `name`, if it is on this machine. If not, the test that asks says so and passes, except where
 /// `OBS_REQUIRE_ENGINES=1` says that it must be there.
@@ -18,4 +19,25 @@ pub fn engine(name: &str) -> Option<PathBuf> {
         println!("skipped: {name} not found");
     }
     found
+}
+
+/// The test `name` of the same file, alone in a process of its own, for what is global to a process. It is marked
+/// `#[ignore]`, so that nobody else runs it.
+///
+/// # Panics
+///
+/// If the system does not say which program this is.
+#[must_use]
+pub fn alone(name: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a program has a path"));
+    command.args(["--ignored", "--exact", "--nocapture", name]).env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
+    command
+}
+
+/// The lines of `output` that are JSON objects: those that the test framework writes between them are not.
+#[must_use]
+pub fn json_lines(output: &[u8]) -> Vec<serde_json::Value> {
+    let text = String::from_utf8_lossy(output);
+    // A line of the framework may stand before the first of ours without an end of its own.
+    text.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok()).collect()
 }
