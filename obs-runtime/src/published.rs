@@ -3,6 +3,11 @@
 #[cfg(feature = "opentelemetry")]
 mod context;
 mod init;
+#[cfg(feature = "otlp")]
+mod late;
+#[cfg(not(feature = "otlp"))]
+#[path = "published/no_late.rs"]
+mod late;
 #[cfg(feature = "serve")]
 mod request_id;
 

@@ -367,25 +367,39 @@ fn an_exporter_does_not_speak_through_the_pipeline_it_serves() {
     assert!(report.spans_sent >= 1);
 }
 
-#[test]
-#[ignore = "alone in a process"]
-fn alone_sends_by_init_tracer() {
-    // Not a key of the configuration, so it may not be called like one.
-    let endpoint = std::env::var("COLLECTOR").expect("the test that starts this says it");
-    let guard = obs_runtime::init_tracer("published", &endpoint);
+/// Not a key of the configuration, so it may not be called like one.
+const COLLECTOR: &str = "COLLECTOR";
+
+fn work_for_the_collector(init_tracer: impl Fn(&str) -> obs_runtime::FlushGuard) -> ! {
+    let guard = init_tracer(&std::env::var(COLLECTOR).expect("the test that starts this says it"));
     info_span!("work").in_scope(|| info!("working"));
     drop(guard);
     std::process::exit(0);
 }
 
 #[test]
-fn init_tracer_sends_spans_that_its_guard_flushes() {
-    let collector = Collector::start(taken);
-    let endpoint = format!("http://{}", collector.address);
-    let output = tests::alone("alone_sends_by_init_tracer").env("COLLECTOR", endpoint).output().expect("it runs");
-    let lines = tests::json_lines(&output.stdout);
-    let line = lines.first().unwrap_or_else(|| panic!("no line: {output:?}"));
-    let seen: Vec<String> =
-        collector.span_ids().iter().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    assert_eq!(seen, [line["span_id"].as_str().expect("a line in a span")]);
+#[ignore = "alone in a process"]
+fn alone_sends_by_init_tracer() {
+    work_for_the_collector(|endpoint| obs_runtime::init_tracer("published", endpoint));
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_sends_by_init_tracing_and_init_tracer() {
+    let _logs = obs_runtime::init_tracing();
+    work_for_the_collector(|endpoint| obs_runtime::init_tracer("published", endpoint));
+}
+
+#[test]
+fn init_tracer_sends_spans_that_its_guard_flushes_also_after_init_tracing() {
+    for alone in ["alone_sends_by_init_tracer", "alone_sends_by_init_tracing_and_init_tracer"] {
+        let collector = Collector::start(taken);
+        let endpoint = format!("http://{}", collector.address);
+        let output = tests::alone(alone).env(COLLECTOR, endpoint).output().expect("it runs");
+        let lines = tests::json_lines(&output.stdout);
+        let line = lines.first().unwrap_or_else(|| panic!("no line: {output:?}"));
+        let hex = |id: &Vec<u8>| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let seen: Vec<_> = collector.span_ids().iter().map(hex).collect();
+        assert_eq!(seen, [line["span_id"].as_str().expect("a line in a span")], "{alone}");
+    }
 }
