@@ -239,7 +239,7 @@ mod places {
         };
         let expected = ("0af7651916cd43dd8448eb211c80319c".to_owned(), "b7ad6b7169203331".to_owned());
         assert_eq!(links("batch"), [expected.clone(), expected.clone()]);
-        assert_eq!(links("one"), [expected.clone()]);
+        assert_eq!(links("one"), std::slice::from_ref(&expected));
         assert_eq!(links("of_pattern"), [expected]);
         let ids: Vec<_> = ["left", "right"].iter().map(|name| seen.span(name).span_id).collect();
         assert_eq!(seen.span("of_spans").links.iter().map(|link| link.span_id).collect::<Vec<_>>(), ids);

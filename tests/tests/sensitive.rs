@@ -41,7 +41,8 @@ fn no_panic_message_shows_it() {
     let payload = panic::catch_unwind(|| assert_eq!(secret, Sensitive::new("else"))).expect_err("they differ");
     let text = payload.downcast_ref::<String>().expect("a message");
     assert!(!text.contains(SECRET) && text.contains("[redacted]"), "{text}");
-    let payload = panic::catch_unwind(|| Err::<(), _>(secret).unwrap()).expect_err("it is an error");
+    let refuse = || -> Result<(), _> { Err(secret) };
+    let payload = panic::catch_unwind(|| refuse().unwrap()).expect_err("it is an error");
     assert!(!payload.downcast_ref::<String>().expect("a message").contains(SECRET));
 }
 
