@@ -107,11 +107,6 @@ mod tests {
         request
     }
 
-    fn attribute_pairs(attributes: &[KeyValue]) -> Vec<(String, Option<Value>)> {
-        let value = |value: &Option<AnyValue>| value.as_ref().and_then(|value| value.value.clone());
-        attributes.iter().map(|pair| (pair.key.clone(), value(&pair.value))).collect()
-    }
-
     /// What a span is on the wire, by the official types.
     fn expected(span: &FinishedSpan) -> Span {
         let mut attributes: Vec<KeyValue> = Vec::new();
