@@ -222,7 +222,7 @@ impl<'a> Expansion<'a> {
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
                     let #future = #rt::prelude(&mut #span, move || -> #annotation { #rebind #prologue #value });
-                    #rt::Box::pin(#rt::observe(#span, #future, #judge))
+                    #rt::boxed(#rt::observe(#span, #future, #judge))
                 }
             }
             Shape::Hidden { returns, unnamed } => {

@@ -155,6 +155,12 @@ pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(site: &'static Callsite, in
     Observed { inner, judge, span: Span { held: Held::Gone, site, state: State::New } }
 }
 
+/// Boxes an observed future in place of the one that it observes.
+#[inline]
+pub fn boxed<F>(inner: F) -> Pin<Box<F>> {
+    Box::pin(inner)
+}
+
 impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
     type Output = F::Output;
 

@@ -1,6 +1,6 @@
 //! What `record!` checks while the user's code is compiled.
 
-use crate::engine::callsite::Callsite;
+use super::Callsite;
 use crate::text::{Text, same};
 
 /// The fields that an observed function declares, where `record!` in its body finds them.

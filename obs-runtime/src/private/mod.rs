@@ -1,6 +1,16 @@
 //! All that the macros' expansions may call: nothing here is public API.
+//!
+//! `--cfg obs_off` puts the rooms of `off/` in the place of those that do the work: the same names, and nothing in them.
 
+#[cfg(not(obs_off))]
 mod call;
+#[cfg(obs_off)]
+#[path = "off/call.rs"]
+mod call;
+#[cfg(not(obs_off))]
+mod carriers;
+#[cfg(obs_off)]
+#[path = "off/carriers.rs"]
 mod carriers;
 mod chain;
 mod classify;
@@ -11,6 +21,11 @@ mod metrics;
 mod outcome;
 mod place;
 mod returned;
+#[cfg(not(obs_off))]
+mod streams;
+#[cfg(obs_off)]
+#[path = "off/streams.rs"]
+mod streams;
 
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
@@ -18,21 +33,23 @@ pub use std::boxed::Box;
 pub use obs_macros::{__observe, __record};
 pub use tracing::Level;
 
+#[cfg(obs_off)]
+pub use self::call::{Callsite, Site};
 pub use self::call::{
-    Observed, Span, begin, begin_within, lazy, observe, open, open_within, prelude, record, sync, unjudged,
+    Span, begin, begin_within, boxed, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
-pub use self::carriers::{
-    Carrier, CarrierMut, Inbound, Inside, Trust, Within, enter_inbound, inbound, outbound, within,
-};
+pub use self::carriers::{Carrier, CarrierMut, Inbound, Inside, Trust, enter_inbound, inbound, outbound, within};
 pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
-pub use self::hidden::{H0, observe_stream};
+pub use self::hidden::H0;
 pub use self::metrics::*;
 pub use self::outcome::{C0, Verdict, W0, by_debug};
 pub use self::place::{links, parent, root};
 pub use self::returned::{R0, R3};
+pub use self::streams::observe_stream;
 pub use crate::classify::Classify;
 pub use crate::engine::SpanKind;
+#[cfg(not(obs_off))]
 pub use crate::engine::callsite::{Callsite, Site};
 pub use crate::text::Text;
