@@ -110,7 +110,7 @@ pub use crate::classify::Classify;
 pub use crate::config::{ConfigError, ObservabilityConfig};
 pub use crate::ids::{InvalidId, MessageId, RequestId, SessionId, SpanId, TraceId};
 pub use crate::metrics::{
-    Counter, Descriptor, Gauge, Histogram, IllegalTransition, LabelSet, LabelValue, Method, MetricSet,
+    Counter, Descriptor, Gauge, Histogram, IllegalTransition, Info, LabelSet, LabelValue, Method, MetricSet,
     OPERATION_DESCRIPTORS, ObservedCounter, ObservedGauge, RegisterError, Registry, Route, StateMachine, Status,
     Tracked,
 };

@@ -481,7 +481,7 @@ fn names_can_be_chosen_and_the_runtime_be_elsewhere() {
     let set = Facade::new();
     set.facade_total.with(FacadeLabels { r#type: FacadeKind::NotFound }).inc();
     set.facade_total.with(FacadeLabels { r#type: FacadeKind::Server }).inc();
-    let expected = [r#"facade_total{type="5xx"} 1"#, r#"facade_total{type="not-found"} 1"#];
+    let expected = [r#"facade_total{type="not-found"} 1"#, r#"facade_total{type="5xx"} 1"#];
     assert_eq!(lines(&text_of(&set), "facade_total"), expected);
 }
 

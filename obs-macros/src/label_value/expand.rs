@@ -32,6 +32,11 @@ pub(super) fn label_value(value: &LabelValue) -> TokenStream {
             quote! {
                 const VALUES: #rt::Values = #rt::Values::Open { max: #max };
 
+                #[inline]
+                fn ready(&self) -> ::core::option::Option<&::core::primitive::str> {
+                    #rt::Inner(&self.#field).__obs_ready()
+                }
+
                 fn text(&self, #out: &mut dyn ::core::fmt::Write) -> ::core::fmt::Result {
                     #text(&self.#field, #out)
                 }

@@ -38,9 +38,14 @@ fn metric(metric: &Metric, diag: &mut Diag) {
         (Kind::Histogram, None) if metric.unit.as_deref() != Some("seconds") => {
             diag.error(ident, "only a histogram of `seconds` has buckets of its own; write `#[metric(buckets = […])]`");
         }
-        (Kind::Counter | Kind::Gauge, Some(buckets)) => {
+        (Kind::Counter | Kind::Gauge | Kind::Info, Some(buckets)) => {
             diag.error(buckets, "only a `Histogram` has buckets; leave `buckets` out");
         }
         _ => {}
+    }
+    if let Some((ttl, _)) = &metric.ttl
+        && (metric.observed || *kind == Kind::Info)
+    {
+        diag.error(ttl, "only what is updated can be left alone: `ttl` is for a `Counter`, `Gauge` or `Histogram`");
     }
 }

@@ -83,7 +83,11 @@ fn descriptor(metric: &Metric, rt: &TokenStream) -> TokenStream {
     // With the span of the field these are the field's line and file, not the derive's.
     let file = quote_spanned!(ident.span()=> ::core::file!());
     let line = quote_spanned!(ident.span()=> ::core::line!());
-    quote_spanned!(ty.span()=> #rt::descriptor::<#ty>(#name, #help, #unit, #buckets, #file, #line))
+    let descriptor = quote_spanned!(ty.span()=> #rt::descriptor::<#ty>(#name, #help, #unit, #buckets, #file, #line));
+    match &metric.ttl {
+        Some((_, nanos)) => quote!(#rt::lasting(#descriptor, #nanos)),
+        None => descriptor,
+    }
 }
 
 fn buckets(metric: &Metric, rt: &TokenStream) -> TokenStream {

@@ -38,6 +38,10 @@ struct Metric {
     unit_given: Option<syn::LitStr>,
     buckets: Option<syn::Expr>,
     max_series: Option<syn::Expr>,
+    /// After how many nanoseconds without an update a series leaves.
+    ttl: Option<(syn::LitStr, u64)>,
+    /// Whether its value is asked for at scrape.
+    observed: bool,
     /// `allow(naming)`: the name is published and must break the conventions.
     allow_naming: bool,
 }
@@ -47,6 +51,7 @@ enum Kind {
     Counter,
     Gauge,
     Histogram,
+    Info,
 }
 
 pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {

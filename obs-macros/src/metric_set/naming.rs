@@ -67,6 +67,9 @@ pub(super) fn mistake(name: &str, kind: Kind, unit: Option<&str>) -> Option<Stri
     if let (false, Some(base)) = (is_counter, base) {
         return Some(format!("only counters end in `_total`: `{base}`"));
     }
+    if kind == Kind::Info && !name.ends_with("_info") {
+        return Some(format!("an `Info` ends in `_info`: `{name}_info`"));
+    }
     if let Some(suffix) = ["_bucket", "_count", "_sum"].into_iter().find(|suffix| name.ends_with(suffix)) {
         return Some(format!("`{suffix}` is what histograms add to their names; leave it out"));
     }

@@ -5,15 +5,16 @@ use super::{Field, Kind, Metric, MetricSet, naming};
 use crate::case::unraw;
 use crate::diag::{Diag, did_you_mean};
 
-const KINDS: [(&str, Kind); 5] = [
+const KINDS: [(&str, Kind); 6] = [
     ("Counter", Kind::Counter),
     ("ObservedCounter", Kind::Counter),
     ("Gauge", Kind::Gauge),
     ("ObservedGauge", Kind::Gauge),
     ("Histogram", Kind::Histogram),
+    ("Info", Kind::Info),
 ];
 
-const OPTIONS: [&str; 6] = ["name", "buckets", "unit", "max_series", "allow", "flatten"];
+const OPTIONS: [&str; 7] = ["name", "buckets", "unit", "max_series", "ttl", "allow", "flatten"];
 
 /// What `#[metric(…)]` says.
 #[derive(Default)]
@@ -22,6 +23,7 @@ struct Options {
     buckets: Option<Expr>,
     unit: Option<LitStr>,
     max_series: Option<Expr>,
+    ttl: Option<(LitStr, u64)>,
     allow_naming: bool,
     flatten: Option<syn::Path>,
 }
@@ -68,13 +70,21 @@ fn field(field: syn::Field, prefix: Option<&LitStr>, diag: &mut Diag) -> Option<
     let options = options(&field.attrs, diag);
     let ident = field.ident?;
     if let Some(flatten) = options.flatten {
-        if options.name.is_some() || options.buckets.is_some() || options.unit.is_some() || options.max_series.is_some()
-        {
+        let others = [
+            options.name.is_some(),
+            options.buckets.is_some(),
+            options.unit.is_some(),
+            options.max_series.is_some(),
+            options.ttl.is_some(),
+        ];
+        if others.contains(&true) {
             diag.error(flatten, "a nested set has options of its own; `flatten` stands alone");
         }
         return Some(Field::Flatten { ident, ty: Box::new(field.ty) });
     }
     let kind = kind(&field.ty, diag)?;
+    let observed = matches!(&field.ty, syn::Type::Path(path)
+        if path.path.segments.last().is_some_and(|word| word.ident.to_string().starts_with("Observed")));
     let help = help(&field.attrs);
     if help.is_empty() {
         diag.error(&ident, format!("`{ident}` needs a doc comment: it is the HELP text of the metric"));
@@ -95,6 +105,8 @@ fn field(field: syn::Field, prefix: Option<&LitStr>, diag: &mut Diag) -> Option<
         unit_given: options.unit,
         buckets: options.buckets,
         max_series: options.max_series,
+        ttl: options.ttl,
+        observed,
         allow_naming: options.allow_naming,
     })))
 }
@@ -109,7 +121,7 @@ fn kind(ty: &syn::Type, diag: &mut Diag) -> Option<Kind> {
     if kind.is_none() {
         let hint = did_you_mean(&word.unwrap_or_default(), KINDS.map(|(name, _)| name));
         let message = if hint.is_empty() {
-            "not a metric; write `Counter`, `Gauge`, `Histogram`, `ObservedCounter` or `ObservedGauge`, or \
+            "not a metric; write `Counter`, `Gauge`, `Histogram`, `Info`, `ObservedCounter` or `ObservedGauge`, or \
              `#[metric(flatten)]` over a nested set"
                 .to_owned()
         } else {
@@ -144,6 +156,17 @@ fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
                 "buckets" => options.buckets = Some(meta.value()?.parse()?),
                 "unit" => options.unit = Some(meta.value()?.parse()?),
                 "max_series" => options.max_series = Some(meta.value()?.parse()?),
+                "ttl" => {
+                    let text: LitStr = meta.value()?.parse()?;
+                    match duration(&text.value()) {
+                        Some(nanos) => options.ttl = Some((text, nanos)),
+                        None => {
+                            let message =
+                                format!("`{}` is no duration; write a number and a unit: `10m`", text.value());
+                            diag.error(&text, message);
+                        }
+                    }
+                }
                 "flatten" => options.flatten = Some(meta.path),
                 "allow" => meta.parse_nested_meta(|allowed| {
                     if allowed.path.is_ident("naming") {
@@ -162,4 +185,21 @@ fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
         diag.keep(parsed);
     }
     options
+}
+
+/// Nanoseconds of `250ms`, `10m`.
+fn duration(text: &str) -> Option<u64> {
+    let digits = text.find(|char: char| !char.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit).filter(|nanos| *nanos != 0)
 }

@@ -1,140 +1,276 @@
 //! What one series is made of. Everything that counts reaches its numbers through these types.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Relaxed},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::descriptor::{Descriptor, Kind};
+use crate::metrics::lanes::{Place, Reading, add};
+use crate::metrics::sum::Sum;
 use crate::metrics::text::Value;
 
-/// The numbers of one series.
+/// The numbers of one series. Those that only add up lie in lanes, at a place; the others are in the cell itself.
 pub(crate) trait Cell: Send + Sync + 'static {
     const KIND: Kind;
     /// Whether what finds no room is still worth something when added up under `_other`.
     const ADDS_UP: bool;
+    /// Whether the numbers lie in lanes.
+    const IN_LANES: bool;
+    /// Whether its value is asked of somebody's code.
+    const ASKS: bool = false;
+    /// An update of the numbers.
+    type Update;
 
-    fn new(descriptor: &'static Descriptor) -> Self;
-    fn reset(&self);
-    /// What it is now; `None` if there is nothing to say.
-    fn value(&self) -> Option<Value>;
-}
+    fn new() -> Self;
 
-#[derive(Debug)]
-pub(crate) struct CounterCell(AtomicU64);
-
-impl CounterCell {
-    #[inline]
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
+    /// How many words there are at its place.
+    fn width(_descriptor: &Descriptor) -> usize {
+        0
     }
+
+    fn update_place(_place: Place, _descriptor: &'static Descriptor, _update: &Self::Update) {}
+
+    fn update(&self, _update: Self::Update) {}
+
+    /// Begins anew; what lies in lanes does so by its place.
+    fn reset(&self) {}
+
+    /// What it is now; `None` if there is nothing to say.
+    fn value(&self, place: Option<Place>, descriptor: &'static Descriptor, reading: &Reading) -> Option<Value>;
+
+    /// A number that differs from the last one if there were updates.
+    fn updates(&self, place: Option<Place>, descriptor: &'static Descriptor, reading: &Reading) -> Used;
 }
+
+/// What is known of the updates of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// So many, or a number that grows with them.
+    Count(u64),
+    /// Whether there were any since it was asked last.
+    Since(bool),
+}
+
+/// A whole number that only grows.
+pub(crate) struct CounterCell;
 
 impl Cell for CounterCell {
     const KIND: Kind = Kind::Counter;
     const ADDS_UP: bool = true;
+    const IN_LANES: bool = true;
+    type Update = u64;
 
-    fn new(_descriptor: &'static Descriptor) -> Self {
-        CounterCell(AtomicU64::new(0))
+    fn new() -> Self {
+        CounterCell
     }
 
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
+    #[inline]
+    fn width(_descriptor: &Descriptor) -> usize {
+        1
     }
 
-    fn value(&self) -> Option<Value> {
-        Some(Value::Whole(self.0.load(Relaxed)))
+    #[inline]
+    fn update_place(place: Place, _descriptor: &'static Descriptor, n: &u64) {
+        place.add(1, 0, *n);
+    }
+
+    fn value(&self, place: Option<Place>, _descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {
+        let [total] = reading.totals(place?);
+        Some(Value::Whole(total))
+    }
+
+    fn updates(&self, place: Option<Place>, _descriptor: &'static Descriptor, reading: &Reading) -> Used {
+        Used::Count(place.map_or(0, |place| reading.totals::<1>(place)[0]))
     }
 }
 
-/// The bits of an `f64`.
-#[derive(Debug)]
-pub(crate) struct GaugeCell(AtomicU64);
+/// A whole number that goes up and down, and is never set: how many there are of something.
+pub(crate) struct LevelCell;
 
-impl GaugeCell {
-    #[inline]
-    pub(crate) fn set(&self, value: f64) {
-        self.0.store(value.to_bits(), Relaxed);
+impl Cell for LevelCell {
+    const KIND: Kind = Kind::Gauge;
+    const ADDS_UP: bool = true;
+    const IN_LANES: bool = true;
+    type Update = i64;
+
+    fn new() -> Self {
+        LevelCell
     }
 
     #[inline]
-    pub(crate) fn add(&self, value: f64) {
-        add_float(&self.0, value);
+    fn width(_descriptor: &Descriptor) -> usize {
+        1
     }
+
+    #[inline]
+    fn update_place(place: Place, _descriptor: &'static Descriptor, more: &i64) {
+        // Each lane wraps for itself; the sum of all is right.
+        place.add(1, 0, more.cast_unsigned());
+    }
+
+    fn value(&self, place: Option<Place>, _descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {
+        let [total] = reading.totals(place?);
+        Some(Value::Number(total.cast_signed() as f64))
+    }
+
+    fn updates(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Used {
+        Used::Since(true)
+    }
+}
+
+/// Counts by bucket, and the sum: a word for each bound, one for what is above them all, and two for the sum.
+pub(crate) struct HistogramCell;
+
+impl Cell for HistogramCell {
+    const KIND: Kind = Kind::Histogram;
+    const ADDS_UP: bool = true;
+    const IN_LANES: bool = true;
+    type Update = f64;
+
+    fn new() -> Self {
+        HistogramCell
+    }
+
+    #[inline]
+    fn width(descriptor: &Descriptor) -> usize {
+        descriptor.buckets.len() + 3
+    }
+
+    #[inline]
+    fn update_place(place: Place, descriptor: &'static Descriptor, value: &f64) {
+        let (value, bounds) = (*value, descriptor.buckets);
+        // One NaN would make the sum NaN for ever.
+        if value.is_nan() {
+            return lost(Signal::Metrics, Reason::Malformed, 1);
+        }
+        let at = bucket(bounds, value);
+        place.write(bounds.len() + 3, |words| {
+            let Some((counts, [high, low])) = words.split_last_chunk() else { return };
+            if let Some(count) = counts.get(at) {
+                add(count, 1);
+            }
+            let mut sum = Sum::of(f64::from_bits(high.load(Relaxed)), f64::from_bits(low.load(Relaxed)));
+            sum.add(value);
+            high.store(sum.high.to_bits(), Relaxed);
+            low.store(sum.low.to_bits(), Relaxed);
+        });
+    }
+
+    fn value(&self, place: Option<Place>, descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {
+        let place = place?;
+        let bounds = descriptor.buckets;
+        let (mut counts, mut sum) = (vec![0_u64; bounds.len() + 1], Sum::default());
+        reading.each(place, &mut vec![0; bounds.len() + 3], |words| {
+            let Some((found, [high, low])) = words.split_last_chunk() else { return };
+            counts.iter_mut().zip(found).for_each(|(count, found)| *count = count.wrapping_add(*found));
+            sum.add(f64::from_bits(*high));
+            sum.add(f64::from_bits(*low));
+        });
+        Some(Value::Histogram { bounds, counts, sum: sum.value() })
+    }
+
+    fn updates(&self, place: Option<Place>, descriptor: &'static Descriptor, reading: &Reading) -> Used {
+        let mut count = 0_u64;
+        if let Some(place) = place {
+            let buckets = descriptor.buckets.len() + 1;
+            reading.each(place, &mut vec![0; buckets], |words| {
+                count = words.iter().fold(count, |count, word| count.wrapping_add(*word));
+            });
+        }
+        Used::Count(count)
+    }
+}
+
+/// The bucket of `value`: how many bounds are below it.
+#[inline]
+fn bucket(bounds: &[f64], value: f64) -> usize {
+    if bounds.len() > 32 {
+        return bounds.partition_point(|bound| *bound < value);
+    }
+    // Where values are anyhow, a search that branches is mispredicted; adding up is not.
+    bounds.iter().map(|bound| usize::from(*bound < value)).sum()
+}
+
+/// A number that is set, or added to.
+pub(crate) struct GaugeCell {
+    /// The bits of an `f64`.
+    bits: AtomicU64,
+    touched: AtomicBool,
+}
+
+/// An update of a gauge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum GaugeUpdate {
+    Set(f64),
+    Add(f64),
 }
 
 impl Cell for GaugeCell {
     const KIND: Kind = Kind::Gauge;
     const ADDS_UP: bool = false;
+    const IN_LANES: bool = false;
+    type Update = GaugeUpdate;
 
-    fn new(_descriptor: &'static Descriptor) -> Self {
-        GaugeCell(AtomicU64::new(0))
+    fn new() -> Self {
+        GaugeCell { bits: AtomicU64::new(0), touched: AtomicBool::new(true) }
     }
 
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-
-    fn value(&self) -> Option<Value> {
-        Some(Value::Number(f64::from_bits(self.0.load(Relaxed))))
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct HistogramCell {
-    bounds: &'static [f64],
-    /// One a bound, and the last for what is above them all.
-    counts: Box<[AtomicU64]>,
-    sum: AtomicU64,
-}
-
-impl HistogramCell {
     #[inline]
-    pub(crate) fn observe(&self, value: f64) {
-        // One NaN would make the sum NaN for ever.
-        if value.is_nan() {
-            return lost(Signal::Metrics, Reason::Malformed, 1);
+    fn update(&self, update: GaugeUpdate) {
+        match update {
+            GaugeUpdate::Set(value) => self.bits.store(value.to_bits(), Relaxed),
+            GaugeUpdate::Add(value) => add_float(&self.bits, value),
         }
-        let at = self.bounds.partition_point(|bound| *bound < value);
-        self.counts[at].fetch_add(1, Relaxed);
-        add_float(&self.sum, value);
-    }
-}
-
-impl Cell for HistogramCell {
-    const KIND: Kind = Kind::Histogram;
-    const ADDS_UP: bool = true;
-
-    fn new(descriptor: &'static Descriptor) -> Self {
-        let bounds = descriptor.buckets;
-        HistogramCell {
-            bounds,
-            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
-            sum: AtomicU64::new(0),
-        }
+        self.touched.store(true, Relaxed);
     }
 
     fn reset(&self) {
-        self.counts.iter().chain([&self.sum]).for_each(|cell| cell.store(0, Relaxed));
+        self.bits.store(0, Relaxed);
     }
 
-    fn value(&self) -> Option<Value> {
-        Some(Value::Histogram {
-            bounds: self.bounds,
-            counts: self.counts.iter().map(|count| count.load(Relaxed)).collect(),
-            sum: f64::from_bits(self.sum.load(Relaxed)),
-        })
+    fn value(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Option<Value> {
+        Some(Value::Number(f64::from_bits(self.bits.load(Relaxed))))
+    }
+
+    fn updates(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Used {
+        Used::Since(self.touched.swap(false, AcqRel))
     }
 }
 
-type Ask<T> = Arc<dyn Fn() -> T + Send + Sync>;
+/// What only has labels.
+pub(crate) struct InfoCell;
+
+impl Cell for InfoCell {
+    const KIND: Kind = Kind::Info;
+    const ADDS_UP: bool = false;
+    const IN_LANES: bool = false;
+    type Update = ();
+
+    fn new() -> Self {
+        InfoCell
+    }
+
+    fn value(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Option<Value> {
+        Some(Value::Whole(1))
+    }
+
+    fn updates(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Used {
+        Used::Since(true)
+    }
+}
+
+pub(crate) type Ask<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
 /// A callback that is asked at scrape.
 pub(crate) struct Callback<T>(Mutex<Option<Ask<T>>>);
 
 impl<T> Callback<T> {
-    pub(crate) fn observe(&self, ask: impl Fn() -> T + Send + Sync + 'static) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(ask));
+    fn observe(&self, ask: Option<Ask<T>>) {
+        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), ask);
         // What the old callback owned may do anything when it goes, so it goes when the lock is free.
         drop(before);
     }
@@ -147,46 +283,47 @@ impl<T> Callback<T> {
         }
         answer.ok()
     }
-
-    fn forget(&self) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(before);
-    }
 }
 
-impl Cell for Callback<f64> {
-    const KIND: Kind = Kind::Gauge;
-    const ADDS_UP: bool = false;
+macro_rules! callback {
+    ($number:ty, $kind:ident, $value:ident) => {
+        impl Cell for Callback<$number> {
+            const KIND: Kind = Kind::$kind;
+            const ADDS_UP: bool = false;
+            const IN_LANES: bool = false;
+            const ASKS: bool = true;
+            type Update = Ask<$number>;
 
-    fn new(_descriptor: &'static Descriptor) -> Self {
-        Callback(Mutex::new(None))
-    }
+            fn new() -> Self {
+                Callback(Mutex::new(None))
+            }
 
-    fn reset(&self) {
-        self.forget();
-    }
+            fn update(&self, ask: Ask<$number>) {
+                self.observe(Some(ask));
+            }
 
-    fn value(&self) -> Option<Value> {
-        self.ask().map(Value::Number)
-    }
+            fn reset(&self) {
+                self.observe(None);
+            }
+
+            fn value(
+                &self,
+                _place: Option<Place>,
+                _descriptor: &'static Descriptor,
+                _reading: &Reading,
+            ) -> Option<Value> {
+                self.ask().map(Value::$value)
+            }
+
+            fn updates(&self, _place: Option<Place>, _descriptor: &'static Descriptor, _reading: &Reading) -> Used {
+                Used::Since(true)
+            }
+        }
+    };
 }
 
-impl Cell for Callback<u64> {
-    const KIND: Kind = Kind::Counter;
-    const ADDS_UP: bool = false;
-
-    fn new(_descriptor: &'static Descriptor) -> Self {
-        Callback(Mutex::new(None))
-    }
-
-    fn reset(&self) {
-        self.forget();
-    }
-
-    fn value(&self) -> Option<Value> {
-        self.ask().map(Value::Whole)
-    }
-}
+callback!(f64, Gauge, Number);
+callback!(u64, Counter, Whole);
 
 fn add_float(cell: &AtomicU64, value: f64) {
     let mut old = cell.load(Relaxed);

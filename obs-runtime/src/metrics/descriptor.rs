@@ -1,6 +1,7 @@
 //! What a metric says of itself, known at compile time.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::metrics::label::{LabelValue, Values};
 
@@ -20,6 +21,8 @@ pub struct Descriptor {
     pub labels: &'static [LabelDescriptor],
     /// The upper bounds of a histogram, without `+Inf`; empty for the other kinds.
     pub buckets: &'static [f64],
+    /// After how long without an update a series leaves, if it does.
+    pub ttl: Option<Duration>,
     /// The file that declares it.
     pub file: &'static str,
     /// The line that declares it.
@@ -48,16 +51,19 @@ pub enum Kind {
     Gauge,
     /// It counts observations by size.
     Histogram,
+    /// It only has labels; its value is 1.
+    Info,
 }
 
 impl Kind {
-    /// The word of the `# TYPE` line.
+    /// The word for it. The text format 0.0.4 has no word for `info` and says `gauge`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Info => "info",
         }
     }
 }
@@ -77,9 +83,22 @@ impl Descriptor {
         unit: None,
         labels: &[],
         buckets: &[],
+        ttl: None,
         file: "",
         line: 0,
     };
+}
+
+impl Descriptor {
+    /// What the sampled series are called in OpenMetrics: there the name of the metric is without what its samples add.
+    pub(crate) fn base(&self) -> &'static str {
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => return self.name,
+        };
+        self.name.strip_suffix(suffix).unwrap_or(self.name)
+    }
 }
 
 impl LabelDescriptor {

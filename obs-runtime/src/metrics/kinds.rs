@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::metrics::cell::{Callback, Cell, CounterCell, GaugeCell, HistogramCell};
+use crate::metrics::cell::{Callback, Cell, CounterCell, GaugeCell, GaugeUpdate, HistogramCell, InfoCell};
 use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
 use crate::metrics::family::{At, Family};
 use crate::metrics::label::LabelSet;
@@ -71,7 +71,8 @@ macro_rules! kind {
 
         impl<L: LabelSet> $Handle<'_, L> {
             #[inline]
-            fn update(&self, update: impl FnOnce(&$Cell)) {
+            #[allow(dead_code)]
+            fn update(&self, update: <$Cell as Cell>::Update) {
                 self.family.update(&self.at, update);
             }
         }
@@ -102,6 +103,13 @@ kind! {
     Gauge,
     /// One series of a [`Gauge`].
     GaugeHandle, GaugeCell
+}
+
+kind! {
+    /// What is known of something and seldom changes, told by its labels; the value is 1. Names end in `_info`.
+    Info,
+    /// One series of an [`Info`].
+    InfoHandle, InfoCell
 }
 
 kind! {
@@ -149,7 +157,15 @@ impl<L: LabelSet> CounterHandle<'_, L> {
     /// `n` more.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.update(|cell| cell.add(n));
+        self.update(n);
+    }
+}
+
+impl<L: LabelSet> Info<L> {
+    /// It is `labels` now, and nothing else any more.
+    pub fn set(&self, labels: L) {
+        self.retain(|_| false);
+        let _ = self.with(labels);
     }
 }
 
@@ -177,13 +193,13 @@ impl<L: LabelSet> GaugeHandle<'_, L> {
     /// It is `value` now.
     #[inline]
     pub fn set(&self, value: f64) {
-        self.update(|cell| cell.set(value));
+        self.update(GaugeUpdate::Set(value));
     }
 
     /// `value` more.
     #[inline]
     pub fn add(&self, value: f64) {
-        self.update(|cell| cell.add(value));
+        self.update(GaugeUpdate::Add(value));
     }
 
     /// `value` less.
@@ -211,7 +227,7 @@ impl<'a, L: LabelSet> HistogramHandle<'a, L> {
     /// Counts `value` in its bucket. NaN is dropped, and counted as lost.
     #[inline]
     pub fn observe(&self, value: f64) {
-        self.update(|cell| cell.observe(value));
+        self.update(value);
     }
 
     /// Observes the seconds from now until the guard is dropped.
@@ -253,7 +269,7 @@ impl ObservedGauge {
 impl<L: LabelSet> ObservedGaugeHandle<'_, L> {
     /// Asks `ask` at each scrape from now on, in place of what was asked before. If it panics there is no sample.
     pub fn observe(&self, ask: impl Fn() -> f64 + Send + Sync + 'static) {
-        self.update(|cell| cell.observe(ask));
+        self.update(Arc::new(ask));
     }
 }
 
@@ -267,6 +283,6 @@ impl ObservedCounter {
 impl<L: LabelSet> ObservedCounterHandle<'_, L> {
     /// Asks `ask` at each scrape from now on, in place of what was asked before. If it panics there is no sample.
     pub fn observe(&self, ask: impl Fn() -> u64 + Send + Sync + 'static) {
-        self.update(|cell| cell.observe(ask));
+        self.update(Arc::new(ask));
     }
 }

@@ -46,6 +46,12 @@ pub trait LabelValue: Send + Sync + 'static {
         0
     }
 
+    /// The text of the value, where it need not be written first.
+    #[doc(hidden)]
+    fn ready(&self) -> Option<&str> {
+        None
+    }
+
     /// Writes the text of the value.
     ///
     /// # Errors
@@ -112,9 +118,14 @@ impl LabelVisitor {
             let index = value.index();
             self.sound &= index < values.len();
             self.index = self.index.wrapping_mul(values.len()).wrapping_add(index);
-        }
-        if let Some(key) = &mut self.key {
-            key.push(value);
+            if let Some(key) = &mut self.key {
+                key.push(values.get(index).copied().unwrap_or(OTHER));
+            }
+        } else if let Some(key) = &mut self.key {
+            match value.ready() {
+                Some(text) => key.push(text),
+                None => key.write(value),
+            }
         }
     }
 
@@ -126,23 +137,52 @@ impl LabelVisitor {
         visitor.sound.then_some(visitor.index)
     }
 
+    /// One that takes keys.
+    pub(crate) const fn of_keys() -> Self {
+        LabelVisitor { index: 0, sound: true, key: Some(Key { text: String::new(), ends: Vec::new() }) }
+    }
+
+    /// The key of these values, for as long as nobody asks for another: no memory is taken once it is large enough.
+    #[inline]
+    pub(crate) fn key_of(&mut self, labels: &impl LabelSet) -> &Key {
+        self.key.get_or_insert_default().clear();
+        labels.visit(self);
+        self.key.get_or_insert_default()
+    }
+
     /// The key of these values: equal for equal tuples and for no others.
     pub(crate) fn key(labels: &impl LabelSet) -> Key {
-        let mut visitor = LabelVisitor { index: 0, sound: true, key: Some(Key::default()) };
+        let mut visitor = LabelVisitor::of_keys();
         labels.visit(&mut visitor);
         visitor.key.unwrap_or_default()
     }
 }
 
 /// The texts of a tuple of labels, and where each one ends: `("ab", "c")` is not `("a", "bc")`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key {
     text: String,
     ends: Vec<usize>,
 }
 
 impl Key {
-    fn push<T: LabelValue>(&mut self, value: &T) {
+    #[inline]
+    fn clear(&mut self) {
+        // What one huge value took is not kept for ever.
+        self.text.clear();
+        if self.text.capacity() > 4_096 {
+            self.text = String::new();
+        }
+        self.ends.clear();
+    }
+
+    #[inline]
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+    }
+
+    fn write<T: LabelValue>(&mut self, value: &T) {
         // A `Display` that fails leaves what it wrote until then.
         let _ = value.text(&mut self.text);
         self.ends.push(self.text.len());
@@ -150,10 +190,7 @@ impl Key {
 
     pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut key = Key::default();
-        for text in texts {
-            let _ = key.text.write_str(text);
-            key.ends.push(key.text.len());
-        }
+        texts.into_iter().for_each(|text| key.push(text));
         key
     }
 
@@ -164,6 +201,51 @@ impl Key {
             text
         })
     }
+
+    /// The same in no more memory than it takes.
+    pub(crate) fn shrunk(mut self) -> Self {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self
+    }
+
+    /// Where to look for it in a table. Seeded anew in each process, so that nobody can make labels that meet.
+    #[inline]
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        let ends = self.ends.iter().fold(seed, |mixed, end| mixed.rotate_left(23) ^ *end as u64);
+        hash(self.text.as_bytes(), ends)
+    }
+}
+
+/// Folded multiplication of sixteen bytes at a time, the last sixteen as they come.
+#[inline]
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    const ODD: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x8cb9_2ba7_2f3d_8dd7];
+    let fold = |a: u64, b: u64| {
+        let wide = u128::from(a) * u128::from(b);
+        (wide as u64) ^ (wide >> 64) as u64
+    };
+    let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight));
+    let half = |at: usize| {
+        let four = bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |four| u32::from_le_bytes(*four));
+        u64::from(four)
+    };
+    let length = bytes.len();
+    let mut state = fold(seed ^ ODD[0], ODD[1]);
+    let mut at = 0;
+    while at + 16 < length {
+        state = fold(word(at) ^ state, word(at + 8) ^ ODD[1]);
+        at += 16;
+    }
+    let (a, b) = match length {
+        16.. => (word(length - 16), word(length - 8)),
+        8.. => (word(0), word(length - 8)),
+        4.. => (half(0), half(length - 4)),
+        1.. => (u64::from(bytes[0]) << 8 | u64::from(bytes[length / 2]), u64::from(bytes[length - 1])),
+        0 => (0, 0),
+    };
+    state = fold(a ^ state, b ^ ODD[2]);
+    fold(state ^ length as u64, ODD[0])
 }
 
 impl LabelSet for () {

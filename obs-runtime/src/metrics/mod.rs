@@ -52,12 +52,20 @@ mod descriptor;
 mod label;
 
 mod cell;
+mod dense;
+mod exemplar;
 mod family;
 mod http;
 mod kinds;
+mod lanes;
+mod open;
 pub(crate) mod operations;
 pub(crate) mod scope;
-mod text;
+mod series;
+mod snapshot;
+mod sum;
+mod table;
+pub(crate) mod text;
 
 pub(crate) mod check;
 #[cfg(feature = "prometheus")]
@@ -65,18 +73,19 @@ pub(crate) mod foreign;
 #[cfg(not(feature = "prometheus"))]
 #[path = "no_foreign.rs"]
 mod foreign;
-mod registry;
+pub(crate) mod own;
+pub(crate) mod registry;
 pub(crate) mod set;
 pub(crate) mod state;
 
 pub use self::descriptor::{Descriptor, Kind, LabelDescriptor};
 pub use self::http::{Method, Route, Status};
 pub use self::kinds::{
-    Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle, ObservedCounter, ObservedCounterHandle,
-    ObservedGauge, ObservedGaugeHandle, Timer,
+    Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle, Info, InfoHandle, ObservedCounter,
+    ObservedCounterHandle, ObservedGauge, ObservedGaugeHandle, Timer,
 };
 pub use self::label::{LabelSet, LabelValue, LabelVisitor, Values};
 pub use self::operations::OPERATION_DESCRIPTORS;
-pub use self::registry::{CONTENT_TYPE, RegisterError, Registry, encode};
+pub use self::registry::{CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, RegisterError, Registry, encode, encode_openmetrics};
 pub use self::set::{Metric, MetricSet};
 pub use self::state::{IllegalTransition, StateMachine, Tracked};

@@ -1,3 +1,5 @@
 //! Without the feature `prometheus` there are no foreign collectors.
 
-pub(crate) fn encode(_text: &mut String, _taken: impl Fn(&str) -> bool) {}
+use crate::metrics::text::Encoder;
+
+pub(crate) fn write(_encoder: &mut Encoder<'_>, _taken: impl Fn(&str) -> bool) {}

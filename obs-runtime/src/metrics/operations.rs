@@ -1,12 +1,20 @@
 //! `operation_duration_seconds` and `operations_in_flight`: the cells of one observed callsite.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::ids::{SpanId, TraceId};
 use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
+use crate::metrics::exemplar::{Exemplar, Exemplars};
+use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::scope::Scope;
-use crate::metrics::text::{Series, Snapshot, Value};
+use crate::metrics::series;
+use crate::metrics::snapshot::{Sample, Snapshot};
+use crate::metrics::text::{self, Value};
 use crate::names;
 use crate::outcome::Ended;
 
@@ -42,6 +50,7 @@ pub const OPERATION_DESCRIPTORS: &[Descriptor] = &[
         unit: Some("seconds"),
         labels: &[OPERATION, TARGET, LabelDescriptor::closed(names::OUTCOME, &OUTCOMES)],
         buckets: &BUCKETS,
+        ttl: None,
         file: file!(),
         line: line!(),
     },
@@ -52,6 +61,7 @@ pub const OPERATION_DESCRIPTORS: &[Descriptor] = &[
         unit: None,
         labels: &[OPERATION, TARGET],
         buckets: &[],
+        ttl: None,
         file: file!(),
         line: line!(),
     },
@@ -70,12 +80,23 @@ const OUTCOMES: [&str; Ended::ALL.len()] = {
     texts
 };
 
+/// How many words one way to end has: a count for each bucket, and the sum of nanoseconds.
+const ENDED: usize = NANOS.len() + 2;
+
+/// How many words a callsite has: one for what is in flight, then those of each way to end.
+const WIDTH: usize = 1 + ENDED * Ended::ALL.len();
+
 /// The cells of one callsite. It lives in a static and joins the process's list at its first use.
 pub(crate) struct Operation {
     name: &'static str,
     target: &'static str,
-    joined: AtomicBool,
-    cells: Cells,
+    /// Its place in the lanes of the process; 0 before its first use.
+    place: AtomicU64,
+    /// Milliseconds since the Unix epoch of its first use.
+    created: AtomicU64,
+    exemplars: Exemplars,
+    /// When the exemplar of each bucket was put there: seconds since the Unix epoch.
+    exemplified: [[AtomicU32; NANOS.len() + 1]; Ended::ALL.len()],
 }
 
 /// Every callsite that was used.
@@ -84,123 +105,169 @@ static USED: Mutex<Vec<&'static Operation>> = Mutex::new(Vec::new());
 impl Operation {
     /// Cells for the operation `name` of `target`.
     pub(crate) const fn new(name: &'static str, target: &'static str) -> Self {
-        Operation { name, target, joined: AtomicBool::new(false), cells: Cells::new() }
+        let (place, created) = (AtomicU64::new(0), AtomicU64::new(0));
+        let exemplified = [const { [const { AtomicU32::new(0) }; NANOS.len() + 1] }; Ended::ALL.len()];
+        Operation { name, target, place, created, exemplars: Exemplars::new(), exemplified }
     }
 
     /// A call has begun: one more in flight.
     #[inline]
     pub(crate) fn begin(&'static self, scope: Option<&Arc<Scope>>) {
-        self.cells(scope, |cells| {
-            cells.in_flight.fetch_add(1, Relaxed);
-        });
+        if let Some(place) = self.place(scope) {
+            place.add(WIDTH, 0, 1);
+        }
     }
 
     /// A call has ended: one less in flight, one more observation.
     #[inline]
     pub(crate) fn end(&'static self, scope: Option<&Arc<Scope>>, outcome: Ended, nanos: u64) {
-        self.cells(scope, |cells| {
-            cells.in_flight.fetch_sub(1, Relaxed);
-            cells.ended[outcome as usize].observe(nanos);
+        let Some(place) = self.place(scope) else { return };
+        let first = 1 + outcome as usize * ENDED;
+        let bucket = bucket(nanos);
+        place.write(WIDTH, |words| {
+            // It may have begun on another thread: what this lane has wraps, the sum of all does not.
+            if let Some(in_flight) = words.first() {
+                lanes::add(in_flight, u64::MAX);
+            }
+            if let Some(ended) = words.get(first..first + ENDED) {
+                lanes::add(&ended[bucket], 1);
+                lanes::add(&ended[ENDED - 1], nanos);
+            }
         });
     }
 
+    /// A call of a trace that is kept has ended so, at `unix_nanos`: it becomes the exemplar of its bucket, if the one that
+    /// is there is a second old.
     #[inline]
-    fn cells(&'static self, scope: Option<&Arc<Scope>>, update: impl FnOnce(&Cells)) {
+    pub(crate) fn exemplify(
+        &'static self,
+        outcome: Ended,
+        nanos: u64,
+        (trace_id, span_id): (TraceId, SpanId),
+        unix_nanos: u64,
+    ) {
+        let (outcome, bucket) = (outcome as usize, bucket(nanos));
+        let seconds = (unix_nanos / 1_000_000_000) as u32;
+        let last = &self.exemplified[outcome][bucket];
+        if last.load(Relaxed) != seconds {
+            last.store(seconds, Relaxed);
+            let (value, at) = (nanos as f64 / 1e9, unix_nanos / 1_000_000);
+            self.exemplars.put(outcome, bucket, Exemplar { trace_id, span_id: Some(span_id), value, at });
+        }
+    }
+
+    #[inline]
+    fn place(&'static self, scope: Option<&Arc<Scope>>) -> Option<Place> {
         if let Some(scope) = scope {
-            return update(&scope.operation(self));
+            return scope.operation(self);
         }
-        if !self.joined.load(Relaxed) {
-            self.join();
+        match self.place.load(Acquire) {
+            0 => self.join(),
+            place => Some(Place::unpack(place)),
         }
-        update(&self.cells);
     }
 
     #[cold]
-    fn join(&'static self) {
+    fn join(&'static self) -> Option<Place> {
         let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.joined.swap(true, Relaxed) {
-            used.push(self);
+        let place = self.place.load(Relaxed);
+        if place != 0 {
+            return Some(Place::unpack(place));
         }
+        let place = lanes::take(WIDTH)?;
+        self.created.store(series::now(), Relaxed);
+        self.place.store(place.pack(), Release);
+        used.push(self);
+        Some(place)
     }
 }
 
-/// The numbers of one callsite.
-#[derive(Default)]
-pub(crate) struct Cells {
-    in_flight: AtomicI64,
-    ended: [Durations; Ended::ALL.len()],
+#[inline]
+fn bucket(nanos: u64) -> usize {
+    NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(NANOS.len())
 }
 
-#[derive(Default)]
-struct Durations {
-    counts: [AtomicU64; NANOS.len() + 1],
-    nanos: AtomicU64,
-}
+/// A place for the numbers of one callsite in one scope.
+pub(crate) struct Scoped(Option<Place>);
 
-impl Cells {
-    const fn new() -> Self {
-        Cells { in_flight: AtomicI64::new(0), ended: [const { Durations::new() }; Ended::ALL.len()] }
+impl Scoped {
+    pub(crate) fn new() -> Self {
+        Scoped(lanes::take(WIDTH))
+    }
+
+    pub(crate) const fn place(&self) -> Option<Place> {
+        self.0
     }
 }
 
-impl Durations {
-    const fn new() -> Self {
-        Durations { counts: [const { AtomicU64::new(0) }; NANOS.len() + 1], nanos: AtomicU64::new(0) }
-    }
-
-    #[inline]
-    fn observe(&self, nanos: u64) {
-        let at = NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(NANOS.len());
-        self.counts[at].fetch_add(1, Relaxed);
-        self.nanos.fetch_add(nanos, Relaxed);
+impl Drop for Scoped {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            lanes::give_back(place, WIDTH);
+        }
     }
 }
 
 /// What the process's callsites are at now.
-pub(crate) fn of_process() -> Vec<Snapshot> {
+pub(crate) fn of_process(reading: &Reading) -> [Snapshot; 2] {
     let used = USED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    snapshots(used.into_iter().map(|operation| (operation, &operation.cells)))
+    let callsites = used.into_iter().map(|operation| (operation, Place::unpack(operation.place.load(Acquire))));
+    snapshots(callsites, reading)
 }
 
 /// The sums of the cells of one operation.
-#[derive(Default)]
 struct Sums {
-    in_flight: i64,
-    ended: [([u64; NANOS.len() + 1], u64); Ended::ALL.len()],
+    words: [u64; WIDTH],
+    created: u64,
+    exemplars: [Vec<(usize, Exemplar)>; Ended::ALL.len()],
 }
 
 /// The two metrics of these callsites. Those that agree in operation and target are one.
-pub(crate) fn snapshots<'a>(callsites: impl Iterator<Item = (&'static Operation, &'a Cells)>) -> Vec<Snapshot> {
+pub(crate) fn snapshots(
+    callsites: impl Iterator<Item = (&'static Operation, Place)>,
+    reading: &Reading,
+) -> [Snapshot; 2] {
     let mut operations: BTreeMap<(&str, &str), Sums> = BTreeMap::new();
-    for (operation, cells) in callsites {
-        let sums = operations.entry((operation.name, operation.target)).or_default();
-        sums.in_flight += cells.in_flight.load(Relaxed);
-        for ((counts, nanos), ended) in sums.ended.iter_mut().zip(&cells.ended) {
-            counts.iter_mut().zip(&ended.counts).for_each(|(sum, count)| *sum += count.load(Relaxed));
-            *nanos = nanos.wrapping_add(ended.nanos.load(Relaxed));
-        }
-    }
-    let mut durations = Snapshot { descriptor: &OPERATION_DESCRIPTORS[0], series: Vec::new() };
-    let mut in_flight = Snapshot { descriptor: &OPERATION_DESCRIPTORS[1], series: Vec::new() };
-    for ((operation, target), sums) in operations {
-        let labels = vec![operation.to_owned(), target.to_owned()];
-        for (outcome, (counts, nanos)) in Ended::ALL.iter().zip(sums.ended) {
-            if counts.iter().any(|count| *count != 0) {
-                let labels = labels.iter().cloned().chain([outcome.as_str().to_owned()]).collect();
-                let sum = nanos as f64 / 1e9;
-                let value = Value::Histogram { bounds: &BUCKETS, counts: counts.to_vec(), sum };
-                durations.series.push(Series { labels, value });
+    for (operation, place) in callsites {
+        let created = operation.created.load(Relaxed);
+        let sums = operations.entry((operation.name, operation.target)).or_insert_with(|| Sums {
+            words: [0; WIDTH],
+            created,
+            exemplars: Default::default(),
+        });
+        sums.created = sums.created.min(created);
+        let words = reading.totals::<WIDTH>(place);
+        sums.words.iter_mut().zip(words).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+        for (outcome, exemplars) in sums.exemplars.iter_mut().enumerate() {
+            // Of several callsites any one is as good.
+            if exemplars.is_empty() {
+                *exemplars = operation.exemplars.of(outcome);
             }
         }
-        in_flight.series.push(Series { labels, value: Value::Number(sums.in_flight as f64) });
     }
-    vec![durations, in_flight]
+    let [durations, in_flight] = [&OPERATION_DESCRIPTORS[0], &OPERATION_DESCRIPTORS[1]];
+    let (mut ended, mut begun) = (Vec::new(), Vec::new());
+    for ((operation, target), sums) in operations {
+        let Sums { words: [now, words @ ..], created, exemplars } = sums;
+        for ((outcome, words), exemplars) in Ended::ALL.iter().zip(words.chunks(ENDED)).zip(exemplars) {
+            let Some((nanos, counts)) = words.split_last() else { continue };
+            if counts.iter().any(|count| *count != 0) {
+                let labels = text::labels(durations, [operation, target, outcome.as_str()]);
+                let value = Value::Histogram { bounds: &BUCKETS, counts: counts.to_vec(), sum: *nanos as f64 / 1e9 };
+                ended.push(Sample { labels, created, value, exemplars });
+            }
+        }
+        let labels = text::labels(in_flight, [operation, target]);
+        let value = Value::Number(now.cast_signed() as f64);
+        begun.push(Sample { labels, created, value, exemplars: Vec::new() });
+    }
+    [Snapshot { descriptor: durations, series: ended }, Snapshot { descriptor: in_flight, series: begun }]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::text;
+    use crate::metrics::snapshot;
 
     #[test]
     fn the_bounds_are_the_same_in_seconds_and_in_nanoseconds() {
@@ -233,7 +300,7 @@ mod tests {
             CALLSITE.begin(None);
             CALLSITE.end(None, outcome, 100_000);
         }
-        let text = text::encode(of_process());
+        let text = snapshot::encode(of_process(&Reading::now()).into());
         let line = |outcome: &str| {
             format!(
                 "operation_duration_seconds_bucket{{operation=\"joins\",target=\"operations::tests\",\

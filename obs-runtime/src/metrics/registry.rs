@@ -5,13 +5,15 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::loss::{self, Reason, Signal};
-use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
+use crate::metrics::descriptor::{Descriptor, Kind};
 use crate::metrics::family::AnyFamily;
-use crate::metrics::foreign;
+use crate::metrics::lanes::Reading;
 use crate::metrics::operations::{self, OPERATION_DESCRIPTORS};
+use crate::metrics::series::Cursor;
 use crate::metrics::set::{Families, MetricSet};
-use crate::metrics::text::{self, Series, Snapshot, Value};
+use crate::metrics::snapshot::Snapshot;
+use crate::metrics::text::{Encoder, Flush, Format, Head};
+use crate::metrics::{foreign, own};
 
 /// Sets of metrics, and their text.
 #[derive(Default)]
@@ -53,13 +55,23 @@ impl Registry {
     /// The text of every metric, in the order of their names: exposition format 0.0.4.
     #[must_use]
     pub fn encode(&self) -> String {
-        text::encode(self.snapshots())
+        let mut out = String::new();
+        let mut flush = |piece: &mut String| {
+            out.push_str(piece);
+            true
+        };
+        let mut encoder = Encoder::new(Format::Text, &mut flush);
+        write(self.families().into_iter().map(Source::Family).collect(), &Reading::now(), &mut encoder);
+        encoder.finish();
+        out
     }
 
-    pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
-        // The lock is free while callbacks are asked.
-        let families = self.lock().families.clone();
-        families.iter().map(|family| family.snapshot()).collect()
+    pub(crate) fn families(&self) -> Vec<Arc<dyn AnyFamily>> {
+        self.lock().families.clone()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.lock().names.contains_key(name)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -93,7 +105,7 @@ fn claim(
 
 fn suffixes(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Counter | Kind::Gauge => &[""],
+        Kind::Counter | Kind::Gauge | Kind::Info => &[""],
         Kind::Histogram => &["", "_bucket", "_sum", "_count"],
     }
 }
@@ -119,11 +131,50 @@ impl fmt::Display for RegisterError {
 
 impl Error for RegisterError {}
 
+/// What is written.
+enum Source {
+    Family(Arc<dyn AnyFamily>),
+    Ready(Snapshot),
+}
+
+impl Source {
+    fn name(&self) -> &'static str {
+        match self {
+            Source::Family(family) => family.descriptor().name,
+            Source::Ready(snapshot) => snapshot.descriptor.name,
+        }
+    }
+}
+
+/// Writes metrics in the order of their names. Nothing is locked while a piece is handed on.
+fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>) {
+    sources.sort_by_key(Source::name);
+    for source in sources {
+        match source {
+            Source::Ready(snapshot) => snapshot.write(encoder),
+            Source::Family(family) => {
+                family.expire(reading);
+                let mut head = Head::new(family.descriptor(), encoder.format());
+                let mut cursor = Cursor::default();
+                while family.page(reading, &mut cursor, &mut |shown| encoder.series(&mut head, shown, &[]))
+                    && encoder.wanted()
+                {
+                    encoder.pause();
+                }
+            }
+        }
+        encoder.pause();
+        if !encoder.wanted() {
+            return;
+        }
+    }
+}
+
 /// The process's registry. The names of the runtime's own metrics are taken in it.
 pub(crate) fn process() -> &'static Registry {
     static PROCESS: LazyLock<Registry> = LazyLock::new(|| {
         let mut names = BTreeMap::new();
-        for descriptor in OPERATION_DESCRIPTORS.iter().chain([&DROPPED]) {
+        for descriptor in OPERATION_DESCRIPTORS.iter().chain(own::DESCRIPTORS) {
             // They differ from each other, so this cannot fail.
             let _ = claim(&mut names, descriptor);
         }
@@ -132,51 +183,45 @@ pub(crate) fn process() -> &'static Registry {
     &PROCESS
 }
 
-static DROPPED: Descriptor = Descriptor {
-    name: "obs_dropped_total",
-    kind: Kind::Counter,
-    help: "Telemetry that was lost, by signal and reason.",
-    unit: None,
-    labels: &[
-        LabelDescriptor { name: "signal", values: None, max: Signal::ALL.len() },
-        LabelDescriptor { name: "reason", values: None, max: Reason::ALL.len() },
-    ],
-    buckets: &[],
-    file: file!(),
-    line: line!(),
-};
-
-/// The losses that occurred, and those that every service should watch for: a rate needs a zero to start from.
-fn dropped() -> Snapshot {
-    let watched = |signal, reason| {
-        matches!(
-            (signal, reason),
-            (Signal::Logs | Signal::Spans, Reason::QueueFull)
-                | (Signal::Spans, Reason::ExportFailed)
-                | (Signal::Metrics, Reason::Cardinality)
-        )
-    };
-    let series = loss::all()
-        .filter(|(signal, reason, lost)| *lost != 0 || watched(*signal, *reason))
-        .map(|(signal, reason, lost)| Series {
-            labels: vec![signal.as_str().to_owned(), reason.as_str().to_owned()],
-            value: Value::Whole(lost),
-        })
-        .collect();
-    Snapshot { descriptor: &DROPPED, series }
+/// Writes the metrics of the process: operations, the runtime's own, registered sets and, with the feature `prometheus`,
+/// what foreign collectors have.
+pub(crate) fn write_process(format: Format, flush: Flush<'_>) {
+    let reading = Reading::now();
+    let ready = operations::of_process(&reading).into_iter().chain(own::snapshots(&reading));
+    let families = process().families().into_iter().map(Source::Family);
+    let mut encoder = Encoder::new(format, flush);
+    write(ready.map(Source::Ready).chain(families).collect(), &reading, &mut encoder);
+    if encoder.wanted() {
+        foreign::write(&mut encoder, |name| process().has(name));
+    }
+    encoder.finish();
 }
 
-/// The text of the process's metrics: operations, losses, registered sets and, with the feature `prometheus`, what
-/// foreign collectors have. Exposition format 0.0.4, whose content type is [`CONTENT_TYPE`].
+/// The text of the process's metrics: operations, the runtime's own, registered sets and, with the feature `prometheus`,
+/// what foreign collectors have. Exposition format 0.0.4, whose content type is [`CONTENT_TYPE`].
 #[must_use]
 pub fn encode() -> String {
-    let mut snapshots = operations::of_process();
-    snapshots.push(dropped());
-    snapshots.extend(process().snapshots());
-    let mut text = text::encode(snapshots);
-    foreign::encode(&mut text, |name| process().lock().names.contains_key(name));
-    text
+    let mut out = String::new();
+    write_process(Format::Text, &mut |piece| {
+        out.push_str(piece);
+        true
+    });
+    out
+}
+
+/// The same in OpenMetrics 1.0, whose content type is [`OPENMETRICS_CONTENT_TYPE`].
+#[must_use]
+pub fn encode_openmetrics() -> String {
+    let mut out = String::new();
+    write_process(Format::OpenMetrics, &mut |piece| {
+        out.push_str(piece);
+        true
+    });
+    out
 }
 
 /// The content type of [`encode`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The content type of [`encode_openmetrics`].
+pub const OPENMETRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::family::AnyFamily;
-use crate::metrics::operations::{self, Cells, Operation};
-use crate::metrics::text::{self, Snapshot};
+use crate::metrics::lanes::{Place, Reading};
+use crate::metrics::operations::{self, Operation, Scoped};
+use crate::metrics::snapshot::{self, Snapshot};
 
 /// How many scopes there are in the process.
 static SCOPES: AtomicUsize = AtomicUsize::new(0);
@@ -23,7 +24,7 @@ pub(crate) struct Scope {
     /// By the id of the family that they stand for.
     families: Mutex<HashMap<u64, Arc<dyn AnyFamily>>>,
     /// By the address of the operation that they stand for.
-    operations: Mutex<HashMap<usize, (&'static Operation, Arc<Cells>)>>,
+    operations: Mutex<HashMap<usize, (&'static Operation, Scoped)>>,
 }
 
 impl Scope {
@@ -36,22 +37,26 @@ impl Scope {
     /// The text (0.0.4) of what changed in here.
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     pub(crate) fn encode(&self) -> String {
-        text::encode(self.snapshots())
+        snapshot::encode(self.snapshots())
     }
 
     /// The sum of the series called `name` (a histogram has `_bucket`, `_sum` and `_count`) that bear all of `labels`,
     /// whatever their other labels are; `None` if nothing of the kind changed in here.
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        text::value(&self.snapshots(), name, labels)
+        snapshot::value(&self.snapshots(), name, labels)
     }
 
     #[cfg_attr(not(feature = "testing"), allow(dead_code))]
     fn snapshots(&self) -> Vec<Snapshot> {
-        let operations: Vec<_> = lock(&self.operations).values().cloned().collect();
+        let reading = Reading::now();
+        let operations: Vec<_> = lock(&self.operations)
+            .values()
+            .filter_map(|(operation, scoped)| Some((*operation, scoped.place()?)))
+            .collect();
         let families: Vec<_> = lock(&self.families).values().cloned().collect();
-        let mut snapshots = operations::snapshots(operations.iter().map(|(operation, cells)| (*operation, &**cells)));
-        snapshots.extend(families.iter().map(|family| family.snapshot()));
+        let mut snapshots = Vec::from(operations::snapshots(operations.into_iter(), &reading));
+        snapshots.extend(families.iter().map(|family| Snapshot::of(&**family, &reading)));
         snapshots
     }
 
@@ -62,12 +67,12 @@ impl Scope {
         family.downcast().ok()
     }
 
-    /// What stands in here for the cells of `operation`.
-    pub(crate) fn operation(&self, operation: &'static Operation) -> Arc<Cells> {
+    /// What stands in here for the place of `operation`.
+    pub(crate) fn operation(&self, operation: &'static Operation) -> Option<Place> {
         let mut operations = lock(&self.operations);
-        let (_, cells) =
-            operations.entry(std::ptr::from_ref(operation).addr()).or_insert_with(|| (operation, Arc::default()));
-        Arc::clone(cells)
+        let (_, scoped) =
+            operations.entry(std::ptr::from_ref(operation).addr()).or_insert_with(|| (operation, Scoped::new()));
+        scoped.place()
     }
 }
 

@@ -65,7 +65,7 @@ pub trait MetricSet: Sized + Send + Sync + 'static {
 /// A metric that can be a field of a [`MetricSet`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a metric",
-    label = "one of `Counter`, `Gauge`, `Histogram`, `ObservedCounter`, `ObservedGauge`"
+    label = "one of `Counter`, `Gauge`, `Histogram`, `Info`, `ObservedCounter`, `ObservedGauge`"
 )]
 pub trait Metric {
     #[doc(hidden)]

@@ -4,10 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::engine::clock::Moment;
+use crate::metrics::cell::LevelCell;
 use crate::metrics::descriptor::{Descriptor, LabelDescriptor};
-use crate::metrics::kinds::{Counter, Gauge, Histogram};
+use crate::metrics::family::Family;
+use crate::metrics::kinds::{Counter, Histogram};
 use crate::metrics::label::{LabelSet, LabelValue, LabelVisitor, Values};
 use crate::metrics::scope::{self, Scope};
 use crate::metrics::set::{Families, Global, Metric, MetricSet};
@@ -87,7 +89,7 @@ pub struct Tracked<S: StateMachine> {
     /// An index of `S::STATES`.
     state: usize,
     /// When the state was entered, if it was in this process.
-    since: Option<Instant>,
+    since: Option<Moment>,
     /// The capture that it was made in. Its population is counted there, wherever it goes, so that it adds up.
     home: Option<Arc<Scope>>,
     machine: PhantomData<S>,
@@ -96,7 +98,7 @@ pub struct Tracked<S: StateMachine> {
 impl<S: StateMachine> Tracked<S> {
     /// A value that enters `state` now.
     pub fn new(state: S) -> Self {
-        Self::enter(&state, Some(Instant::now()))
+        Self::enter(&state, Some(Moment::now()))
     }
 
     /// A value that was in `state` before this process knew of it, as a database says. How long it has been there is not
@@ -105,16 +107,17 @@ impl<S: StateMachine> Tracked<S> {
         Self::enter(&state, None)
     }
 
-    fn enter(state: &S, since: Option<Instant>) -> Self {
+    fn enter(state: &S, since: Option<Moment>) -> Self {
         let tracked = Tracked { state: state.index(), since, home: scope::current(), machine: PhantomData };
-        tracked.populate(1.0);
+        tracked.populate(1);
         tracked
     }
 
     /// So many more in its state.
-    fn populate(&self, more: f64) {
+    fn populate(&self, more: i64) {
         let _home = scope::enter(self.home.clone());
-        Machine::<S>::global().population.with(In::new(self.state)).add(more);
+        let population = &Machine::<S>::global().population;
+        population.update(&population.with(In::new(self.state)), more);
     }
 
     /// The state that it is in.
@@ -143,14 +146,14 @@ impl<S: StateMachine> Tracked<S> {
             let expected = expected.filter(|expected| *expected != from).map(text::<S>);
             return Err(IllegalTransition { machine: S::NAME, from: text::<S>(from), to: text::<S>(to), expected });
         }
-        let now = Instant::now();
+        let now = Moment::now();
         if let Some(since) = self.since.replace(now) {
-            metrics.duration.with(In::new(from)).observe(now.duration_since(since).as_secs_f64());
+            metrics.duration.with(In::new(from)).observe(now.since(since) as f64 / 1e9);
         }
         metrics.transitions.with(Moved::new(from, to)).inc();
-        self.populate(-1.0);
+        self.populate(-1);
         self.state = to;
-        self.populate(1.0);
+        self.populate(1);
         let (machine, from, to) = (S::NAME, text::<S>(from), text::<S>(to));
         tracing::info!(target: TARGET, state_machine = machine, from, to, "{machine} went from {from} to {to}");
         Ok(())
@@ -159,7 +162,7 @@ impl<S: StateMachine> Tracked<S> {
 
 impl<S: StateMachine> Drop for Tracked<S> {
     fn drop(&mut self) {
-        self.populate(-1.0);
+        self.populate(-1);
     }
 }
 
@@ -202,7 +205,7 @@ impl Error for IllegalTransition {}
 /// The metrics of a state machine.
 pub struct Machine<S: StateMachine> {
     transitions: Counter<Moved<S>>,
-    population: Gauge<In<S>>,
+    population: Arc<Family<In<S>, LevelCell>>,
     illegal: Counter<Moved<S>>,
     duration: Histogram<In<S>>,
 }
@@ -214,7 +217,7 @@ impl<S: StateMachine> MetricSet for Machine<S> {
         const { assert!(S::DESCRIPTORS.len() == 4, "the derive writes four descriptors") };
         let machine = Machine {
             transitions: Counter::make(&S::DESCRIPTORS[0]),
-            population: Gauge::make(&S::DESCRIPTORS[1]),
+            population: Family::new(&S::DESCRIPTORS[1]),
             illegal: Counter::make(&S::DESCRIPTORS[2]),
             duration: Histogram::make(&S::DESCRIPTORS[3]),
         };
@@ -232,7 +235,7 @@ impl<S: StateMachine> MetricSet for Machine<S> {
 
     fn add_to(&self, families: &mut Families) {
         self.transitions.add_to(families);
-        self.population.add_to(families);
+        families.push(self.population.clone());
         self.illegal.add_to(families);
         self.duration.add_to(families);
     }

@@ -1,7 +1,10 @@
 //! What the derives of metrics call.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::metrics::check::{buckets, count, flatten, names, series};
 pub use crate::metrics::set::{Families, Global, Metric};
@@ -23,7 +26,13 @@ pub const fn descriptor<M: Metric>(
     file: &'static str,
     line: u32,
 ) -> Descriptor {
-    Descriptor { name, kind: M::KIND, help, unit, labels: M::LABELS, buckets, file, line }
+    Descriptor { name, kind: M::KIND, help, unit, labels: M::LABELS, buckets, ttl: None, file, line }
+}
+
+/// The same of a metric whose series leave after so many nanoseconds without an update.
+#[must_use]
+pub const fn lasting(descriptor: Descriptor, nanos: u64) -> Descriptor {
+    Descriptor { ttl: Some(Duration::from_nanos(nanos)), ..descriptor }
 }
 
 /// What is known of a metric of a state machine.
@@ -37,7 +46,7 @@ pub const fn state_descriptor(
     place: (&'static str, u32),
 ) -> Descriptor {
     let unit = if buckets.is_empty() { None } else { Some("seconds") };
-    Descriptor { name, kind, help, unit, labels, buckets, file: place.0, line: place.1 }
+    Descriptor { name, kind, help, unit, labels, buckets, ttl: None, file: place.0, line: place.1 }
 }
 
 /// The buckets of the time that states last: from a tenth of a second to a day.
@@ -120,6 +129,45 @@ impl<T> Deref for MaybeLabel<'_, T> {
         &NoLabel
     }
 }
+
+/// What is inside a newtype, whose text may be there already.
+pub struct Inner<'a, T>(pub &'a T);
+
+/// An [`Inner`] whose text must be written first.
+pub struct NotReady;
+
+impl NotReady {
+    /// None.
+    #[inline]
+    #[must_use]
+    pub fn __obs_ready(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl<T> Deref for Inner<'_, T> {
+    type Target = NotReady;
+
+    #[inline]
+    fn deref(&self) -> &NotReady {
+        &NotReady
+    }
+}
+
+macro_rules! ready {
+    ($($Text:ty),*) => {
+        $(impl<'a> Inner<'a, $Text> {
+            /// The text.
+            #[inline]
+            #[must_use]
+            pub fn __obs_ready(&self) -> Option<&'a str> {
+                Some(self.0)
+            }
+        })*
+    };
+}
+
+ready!(String, Box<str>, Arc<str>, &'static str, Cow<'static, str>);
 
 /// Writes what is inside a newtype.
 ///

@@ -1,0 +1,254 @@
+//! The series of open labels: a bounded map, keyed by the whole tuple.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::metrics::cell::Cell;
+use crate::metrics::descriptor::Descriptor;
+use crate::metrics::family::{At, Given};
+use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
+use crate::metrics::lanes::{self, Place, Reading};
+use crate::metrics::series::{Cursor, PAGE, Series, Shown};
+use crate::metrics::table::Finder;
+use crate::metrics::text;
+
+pub(crate) struct Open<L, C: Cell> {
+    descriptor: &'static Descriptor,
+    /// Where a hit looks.
+    finder: Finder,
+    /// Where all else does.
+    all: Mutex<All<L, C>>,
+}
+
+struct All<L, C: Cell> {
+    /// In the order in which they are written.
+    series: BTreeMap<ByLabels<L, C>, Option<Place>>,
+    /// How many of them are somebody's own, not one of those that take what found no room.
+    own: usize,
+    /// For each open label, its values and how many series have each.
+    values: Vec<HashMap<String, usize>>,
+    limit: usize,
+}
+
+/// A series, in the order of its labels as they are written.
+struct ByLabels<L, C>(Arc<Series<L, C>>);
+
+impl<L, C> PartialEq for ByLabels<L, C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.rendered == other.0.rendered
+    }
+}
+
+impl<L, C> Eq for ByLabels<L, C> {}
+
+impl<L, C> PartialOrd for ByLabels<L, C> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<L, C> Ord for ByLabels<L, C> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.rendered.cmp(&other.0.rendered)
+    }
+}
+
+impl<L, C> Borrow<str> for ByLabels<L, C> {
+    fn borrow(&self) -> &str {
+        &self.0.rendered
+    }
+}
+
+impl<L: LabelSet, C: Cell> Open<L, C> {
+    /// The bound on the whole is what the largest open label and the closed ones make together.
+    pub(crate) fn new(descriptor: &'static Descriptor) -> Self {
+        let open = L::LABELS.iter().filter(|label| label.values.is_none()).map(|label| label.max).max().unwrap_or(1);
+        let closed = L::LABELS.iter().filter_map(|label| Some(label.values?.len()));
+        let limit = closed.fold(open, usize::saturating_mul);
+        let values = L::LABELS.iter().map(|_| HashMap::new()).collect();
+        let all = Mutex::new(All { series: BTreeMap::new(), own: 0, values, limit });
+        Open { descriptor, finder: Finder::new(), all }
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
+        let hit = self.finder.find(labels.get(), |row| match row.place {
+            Some(place) => Some(At::Lanes(place)),
+            None => Arc::clone(&row.series).downcast().ok().map(At::Shared),
+        });
+        hit.flatten().unwrap_or_else(|| self.appear(labels.into_shared()))
+    }
+
+    #[cold]
+    fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {
+        let key = LabelVisitor::key(&*labels);
+        let mut all = self.lock();
+        // The lock is held, so whoever came first is done.
+        match all.make(self, key, Some(&labels)) {
+            Some((series, place)) => at(series, place),
+            None => At::Labels(labels),
+        }
+    }
+
+    /// The series that takes what found no room: the labels that are full are `_other`, or all open ones.
+    pub(crate) fn other(&self, labels: &L) -> At<'static, L, C> {
+        let key = LabelVisitor::key(labels);
+        let mut all = self.lock();
+        let is_full = |at: usize, text: &str| all.is_full(at, text);
+        let partly = Key::of(key.texts().enumerate().map(|(at, text)| if is_full(at, text) { OTHER } else { text }));
+        if let Some((series, place)) = all.make(self, partly, None) {
+            return at(series, place);
+        }
+        let wholly = Key::of(key.texts().enumerate().map(|(at, text)| if is_open::<L>(at) { OTHER } else { text }));
+        let (series, place) = all.get(self.descriptor, &wholly).unwrap_or_else(|| all.put(self, wholly, None));
+        at(series, place)
+    }
+
+    pub(crate) fn remove(&self, labels: &L) -> bool {
+        let key = LabelVisitor::key(labels);
+        let removed = self.lock().remove(self, &key);
+        removed.is_some()
+    }
+
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&L) -> bool) {
+        // No lock is held while the caller's code runs: it may well use this metric.
+        let every: Vec<_> = self.lock().series.keys().map(|series| Arc::clone(&series.0)).collect();
+        for labels in every.iter().filter_map(|series| series.labels.as_deref()) {
+            if !keep(labels) {
+                self.remove(labels);
+            }
+        }
+    }
+
+    pub(crate) fn expire(&self, reading: &Reading, ttl: Duration) {
+        let every: Vec<_> = self.lock().series.iter().map(|(series, place)| (Arc::clone(&series.0), *place)).collect();
+        for (series, place) in every {
+            if let Some(labels) = &series.labels
+                && series.expired(place, self.descriptor, reading, ttl)
+            {
+                self.remove(labels);
+            }
+        }
+    }
+
+    /// The labels of the series at `place`.
+    pub(crate) fn labels_at(&self, place: Place) -> Option<Arc<L>> {
+        let all = self.lock();
+        let (series, _) = all.series.iter().find(|(_, here)| **here == Some(place))?;
+        series.0.labels.clone()
+    }
+
+    /// Shows the next series, in the order of their labels; says whether there are more.
+    pub(crate) fn page(&self, reading: &Reading, cursor: &mut Cursor, show: &mut dyn FnMut(&Shown<'_>)) -> bool {
+        let after = cursor.after.as_deref().map_or(Unbounded, Excluded);
+        let all = self.lock();
+        let page = all.series.range::<str, _>((after, Unbounded)).take(PAGE);
+        let (count, last);
+        if C::ASKS {
+            // Callbacks are asked without the lock: they may well use this metric.
+            let page: Vec<_> = page.map(|(series, place)| (Arc::clone(&series.0), *place)).collect();
+            drop(all);
+            page.iter().for_each(|(series, place)| series.show(*place, self.descriptor, reading, show));
+            count = page.len();
+            last = page.last().map(|(series, _)| series.rendered.to_string());
+        } else {
+            let mut shown = (0, None);
+            for (series, place) in page {
+                series.0.show(*place, self.descriptor, reading, show);
+                shown = (shown.0 + 1, Some(&series.0.rendered));
+            }
+            count = shown.0;
+            last = shown.1.map(ToString::to_string);
+        }
+        cursor.after = last;
+        count == PAGE
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All<L, C>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<L: LabelSet, C: Cell> All<L, C> {
+    /// The series of `key`, made if there is room for it.
+    fn make(&mut self, open: &Open<L, C>, key: Key, labels: Option<&Arc<L>>) -> Option<Found<L, C>> {
+        if let Some(found) = self.get(open.descriptor, &key) {
+            return Some(found);
+        }
+        let others = self.series.len() - self.own;
+        let used = if labels.is_some() { self.own } else { others };
+        if used >= self.limit || key.texts().enumerate().any(|(at, text)| self.is_full(at, text)) {
+            return None;
+        }
+        for (at, text) in key.texts().enumerate().filter(|(at, text)| is_open::<L>(*at) && *text != OTHER) {
+            *self.values[at].entry(text.to_owned()).or_default() += 1;
+        }
+        Some(self.put(open, key, labels))
+    }
+
+    fn get(&self, descriptor: &'static Descriptor, key: &Key) -> Option<Found<L, C>> {
+        let rendered = text::labels(descriptor, key.texts());
+        let (series, place) = self.series.get_key_value(&*rendered)?;
+        Some((Arc::clone(&series.0), *place))
+    }
+
+    fn put(&mut self, open: &Open<L, C>, key: Key, labels: Option<&Arc<L>>) -> Found<L, C> {
+        let series = Arc::new(Series::new(open.descriptor, &key, labels.cloned()));
+        let place = if C::IN_LANES { lanes::take(C::width(open.descriptor)) } else { None };
+        self.series.insert(ByLabels(Arc::clone(&series)), place);
+        if labels.is_some() {
+            self.own += 1;
+            open.finder.insert(key, place, Arc::clone(&series) as _);
+        }
+        (series, place)
+    }
+
+    /// Whether one more value of this label is one too many.
+    fn is_full(&self, at: usize, text: &str) -> bool {
+        is_open::<L>(at)
+            && text != OTHER
+            && !self.values[at].contains_key(text)
+            && self.values[at].len() >= L::LABELS[at].max
+    }
+
+    fn remove(&mut self, open: &Open<L, C>, key: &Key) -> Option<Arc<Series<L, C>>> {
+        let rendered = text::labels(open.descriptor, key.texts());
+        let (series, place) = self.series.remove_entry(&*rendered)?;
+        open.finder.remove(key);
+        if let Some(place) = place {
+            lanes::give_back(place, C::width(open.descriptor));
+        }
+        self.own -= usize::from(series.0.labels.is_some());
+        for (at, text) in key.texts().enumerate() {
+            if let Some(count) = self.values[at].get_mut(text) {
+                *count -= 1;
+                if *count == 0 {
+                    self.values[at].remove(text);
+                }
+            }
+        }
+        Some(series.0)
+    }
+}
+
+type Found<L, C> = (Arc<Series<L, C>>, Option<Place>);
+
+fn at<L, C: Cell>(series: Arc<Series<L, C>>, place: Option<Place>) -> At<'static, L, C> {
+    place.map_or(At::Shared(series), At::Lanes)
+}
+
+fn is_open<L: LabelSet>(at: usize) -> bool {
+    L::LABELS.get(at).is_some_and(|label| label.values.is_none())
+}
+
+impl<L, C: Cell> Drop for Open<L, C> {
+    fn drop(&mut self) {
+        let width = C::width(self.descriptor);
+        let all = self.all.get_mut().unwrap_or_else(PoisonError::into_inner);
+        all.series.values().flatten().for_each(|place| lanes::give_back(*place, width));
+    }
+}

@@ -1,0 +1,104 @@
+//! One series of a metric, and how it is shown.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::metrics::cell::{Cell, Used};
+use crate::metrics::descriptor::Descriptor;
+use crate::metrics::label::Key;
+use crate::metrics::lanes::{Place, Reading};
+use crate::metrics::text::{self, Value};
+
+/// One series, with what it is called.
+pub(crate) struct Series<L, C> {
+    /// `None` for the one that takes what found no room.
+    pub(crate) labels: Option<Arc<L>>,
+    /// The labels as they are written: `method="GET",path="/"`. Equal for equal tuples and for no others, as quotes are
+    /// escaped.
+    pub(crate) rendered: Box<str>,
+    /// Milliseconds since the Unix epoch.
+    created: AtomicU64,
+    /// What was seen of its updates, and when: milliseconds since the Unix epoch.
+    used: AtomicU64,
+    used_at: AtomicU64,
+    pub(crate) cell: C,
+}
+
+impl<L, C: Cell> Series<L, C> {
+    pub(crate) fn new(descriptor: &'static Descriptor, key: &Key, labels: Option<Arc<L>>) -> Self {
+        let now = now();
+        Series {
+            labels,
+            rendered: text::labels(descriptor, key.texts()).into_boxed_str(),
+            created: AtomicU64::new(now),
+            used: AtomicU64::new(u64::MAX),
+            used_at: AtomicU64::new(now),
+            cell: C::new(),
+        }
+    }
+
+    /// Begins anew, as one that was just made.
+    pub(crate) fn reset(&self) {
+        self.created.store(now(), Relaxed);
+        self.used.store(u64::MAX, Relaxed);
+        self.cell.reset();
+    }
+
+    /// Whether it has been left alone for `ttl`. An update is noticed when this is asked, not when it is made.
+    pub(crate) fn expired(
+        &self,
+        place: Option<Place>,
+        descriptor: &'static Descriptor,
+        reading: &Reading,
+        ttl: Duration,
+    ) -> bool {
+        let used = match self.cell.updates(place, descriptor, reading) {
+            Used::Count(count) => self.used.swap(count, Relaxed) != count,
+            Used::Since(used) => used,
+        };
+        let now = now();
+        if used {
+            self.used_at.store(now, Relaxed);
+            return false;
+        }
+        u128::from(now.saturating_sub(self.used_at.load(Relaxed))) >= ttl.as_millis()
+    }
+
+    pub(crate) fn show(
+        &self,
+        place: Option<Place>,
+        descriptor: &'static Descriptor,
+        reading: &Reading,
+        show: &mut dyn FnMut(&Shown<'_>),
+    ) {
+        if let Some(value) = self.cell.value(place, descriptor, reading) {
+            show(&Shown { labels: &self.rendered, created: self.created.load(Relaxed), value });
+        }
+    }
+}
+
+/// One series at one moment.
+pub(crate) struct Shown<'a> {
+    /// As they are written.
+    pub(crate) labels: &'a str,
+    /// Milliseconds since the Unix epoch; 0 if that is not known.
+    pub(crate) created: u64,
+    pub(crate) value: Value,
+}
+
+/// Where the next page of the series of a metric begins.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    pub(crate) index: usize,
+    pub(crate) after: Option<String>,
+}
+
+/// How many series are shown at a time. In between nothing is locked.
+pub(crate) const PAGE: usize = 128;
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
