@@ -10,6 +10,7 @@
 
 mod admin;
 mod probes;
+mod scrape;
 mod server;
 
 pub use self::probes::metrics_router;

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::metrics;
+use super::scrape;
+use crate::metrics::registry;
+use crate::metrics::text::{Flush, Format};
 
-/// Gives the text of `/metrics`.
-pub(crate) type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+/// Writes what `/metrics` answers, piece by piece.
+pub(crate) type MetricsText = Arc<dyn Fn(Format, Flush<'_>) + Send + Sync>;
 
 type Check = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -56,13 +58,14 @@ impl Readiness {
     }
 }
 
-/// `GET /metrics` for a router of one's own: the metrics of the process, in the text format 0.0.4.
+/// `GET /metrics` for a router of one's own: the metrics of the process, in the text format 0.0.4, or in OpenMetrics 1.0
+/// where the `Accept` header prefers that; compressed where `Accept-Encoding` has gzip.
 pub fn metrics_router() -> Router {
-    scraped(Arc::new(metrics::encode))
+    scraped(Arc::new(registry::write_process))
 }
 
 fn scraped(text: MetricsText) -> Router {
-    Router::new().route("/metrics", get(move || scrape(text)))
+    Router::new().route("/metrics", get(move |headers: HeaderMap| scrape::answer(text, headers)))
 }
 
 /// The whole of what is served to machines.
@@ -70,14 +73,6 @@ pub(super) fn router(text: MetricsText, readiness: Readiness) -> Router {
     scraped(text)
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || async move { ready(&readiness) }))
-}
-
-/// Callbacks of users run in it, which may be slow or panic: not on a thread that serves others.
-async fn scrape(text: MetricsText) -> Response {
-    match tokio::task::spawn_blocking(move || text()).await {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "a callback of a metric panicked\n").into_response(),
-    }
 }
 
 fn ready(readiness: &Readiness) -> Response {

@@ -178,7 +178,9 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             metrics: ([127, 0, 0, 1], 0).into(),
-            metrics_text: Arc::new(|| "up 1\n".to_owned()),
+            metrics_text: Arc::new(|_, flush| {
+                flush(&mut "up 1\n".to_owned());
+            }),
             readiness: Readiness::default(),
             admin: ([127, 0, 0, 1], 0).into(),
             admin_token_file: None,
@@ -212,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_callback_that_panics_is_an_error_of_the_scrape_alone() {
-        let settings = Settings { metrics_text: Arc::new(|| panic!("a callback")), ..settings() };
+        let settings = Settings { metrics_text: Arc::new(|_, _| panic!("a callback")), ..settings() };
         let server = start(settings).await.expect("free ports");
         assert_eq!(status(&ask(server.metrics_addr(), "/metrics", "").await.0), "500");
         assert_eq!(status(&ask(server.metrics_addr(), "/healthz", "").await.0), "200");

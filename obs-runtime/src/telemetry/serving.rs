@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 
-use crate::metrics;
+use crate::metrics::registry;
 use crate::serve::{self, Readiness, ServeError, Server, Settings};
 use crate::telemetry::{Builder, Telemetry};
 
@@ -51,7 +51,7 @@ impl Telemetry {
         let serving = &self.inner.serving;
         let server = serve::start(Settings {
             metrics: SocketAddr::new(config.metrics_address, config.metrics_port),
-            metrics_text: Arc::new(metrics::encode),
+            metrics_text: Arc::new(registry::write_process),
             readiness: serving.readiness.clone(),
             admin: SocketAddr::new(config.admin_address, config.admin_port),
             admin_token_file: config.admin_token_file.clone(),
