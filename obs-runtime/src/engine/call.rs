@@ -392,6 +392,11 @@ fn count(record: &Record, end: Moment, outcome: Ended) -> u64 {
     let nanos = end.since(record.start);
     if let Some(operation) = record.measured {
         operation.end(record.scope.as_ref(), outcome, nanos);
+        if record.scope.is_none()
+            && let Some(kept) = record.sampled_root()
+        {
+            operation.exemplify(outcome, nanos, kept, end.unix_nanos());
+        }
     }
     nanos
 }

@@ -139,6 +139,13 @@ impl Record {
         (self.rare.as_ref().and_then(|rare| rare.foreign.as_ref()), &mut self.fields)
     }
 
+    /// The ids of a span that no other of this process is above, in a trace that is exported.
+    #[inline]
+    pub(crate) fn sampled_root(&self) -> Option<(TraceId, SpanId)> {
+        let ids = self.ids.as_ref().filter(|ids| ids.flags & 1 != 0)?;
+        (ids.parent.is_none() || ids.parent_is_remote).then_some((ids.trace, ids.span))
+    }
+
     /// The address of its engine: which one it is.
     pub(crate) fn engine(&self) -> usize {
         self.core.as_ref().map_or(0, CoreRef::address)

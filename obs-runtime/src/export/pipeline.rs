@@ -11,6 +11,7 @@ use tracing::subscriber::NoSubscriber;
 use crate::engine::FinishedSpan;
 use crate::export::{Delivery, Exporter};
 use crate::loss::{Reason, Signal, lost};
+use crate::metrics::own;
 
 /// The most spans that an exporter gets at once.
 const BATCH: usize = 512;
@@ -104,6 +105,7 @@ impl Pipeline {
             return queue.lose(Reason::QueueFull, 1);
         }
         queue.bytes += bytes;
+        own::holds(own::Queue::Spans, queue.bytes);
         queue.spans.push(span);
         if queue.spans.len() == 1 || queue.spans.len() == BATCH {
             self.shared.filled.notify_one();
@@ -164,6 +166,7 @@ fn run(shared: &Shared, exporter: &mut impl Exporter) {
             queue.lose(Reason::ExportFailed, offered - accepted);
         }
         if problem.is_some() {
+            own::export_failed();
             queue.exported.problem = problem;
         }
         shared.done.notify_all();
@@ -188,6 +191,7 @@ fn next(shared: &Shared) -> Option<Vec<FinishedSpan>> {
     let count = queue.spans.len().min(BATCH);
     let batch: Vec<FinishedSpan> = queue.spans.drain(..count).collect();
     queue.bytes = queue.bytes.saturating_sub(batch.iter().map(size).sum());
+    own::holds(own::Queue::Spans, queue.bytes);
     queue.exporting = batch.len();
     Some(batch)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::LogPolicy;
 use crate::loss::{Reason, Signal, lost};
+use crate::metrics::own;
 
 /// Takes lines without ever failing; with the policy `drop` without ever waiting.
 #[derive(Clone)]
@@ -86,6 +87,7 @@ impl Writer {
         }
         queue.text.extend_from_slice(line);
         queue.lines += 1;
+        own::holds(own::Queue::Logs, queue.text.len());
         if queue.thread == Thread::Asleep || (queue.thread == Thread::Resting && queue.text.len() > self.room / 2) {
             self.wake(&mut queue);
         }
@@ -145,6 +147,7 @@ fn take(shared: &Shared, text: &mut Vec<u8>) -> Option<u64> {
     }
     queue.thread = Thread::Writing;
     std::mem::swap(&mut queue.text, text);
+    own::holds(own::Queue::Logs, 0);
     queue.writing = std::mem::take(&mut queue.lines);
     let lines = queue.writing;
     drop(queue);

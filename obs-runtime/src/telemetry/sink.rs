@@ -8,6 +8,7 @@ use crate::engine::Closed;
 use crate::engine::core::Out;
 use crate::export::Pipeline;
 use crate::log::writer::Writer;
+use crate::metrics::own;
 
 pub(crate) struct Sink {
     pub(crate) writer: Writer,
@@ -15,7 +16,8 @@ pub(crate) struct Sink {
 }
 
 impl Out for Sink {
-    fn line(&self, line: &[u8], _: Level) {
+    fn line(&self, line: &[u8], level: Level) {
+        own::line(level);
         self.writer.line(line);
     }
 
