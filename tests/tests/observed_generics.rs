@@ -103,7 +103,8 @@ macro_rules! twins {
             #[cfg_attr($when, obs_runtime::observed)]
             pub(super) fn inferred(text: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
                 let bytes = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-                (|| Ok(bytes))()
+                let give = || Ok(bytes);
+                give()
             }
 
             #[cfg_attr($when, obs_runtime::observed)]
