@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::metrics::label::{LabelValue, Values};
 
 /// The method of a request: those of RFC 9110 and `PATCH`, and `_OTHER` for what is none of them, as OpenTelemetry's
-/// semantic conventions for HTTP ask.
+/// semantic conventions for HTTP ask. Made from an `http::Method`: `Method::from(request.method())`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -60,7 +60,7 @@ impl LabelValue for Method {
     }
 }
 
-/// The status of a response, as its number.
+/// The status of a response, as its number: `200`. Made from an `http::StatusCode`: `Status::from(StatusCode::OK)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Status(http::StatusCode);
 
