@@ -10,8 +10,9 @@ use crate::call::Call;
 pin_project_lite::pin_project! {
     /// The body of a response. Its request ends with its last byte.
     pub struct ResponseBody<B> {
+        // Nothing where a handler has panicked.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         call: Option<Call>,
         // How many bytes are still to come, where `content-length` says it: whoever sends the response then asks no further.
         left: Option<u64>,
@@ -20,11 +21,15 @@ pin_project_lite::pin_project! {
 
 impl<B> ResponseBody<B> {
     pub(crate) fn unobserved(inner: B) -> Self {
-        ResponseBody { inner, call: None, left: None }
+        ResponseBody { inner: Some(inner), call: None, left: None }
+    }
+
+    pub(crate) fn empty() -> Self {
+        ResponseBody { inner: None, call: None, left: None }
     }
 
     pub(crate) fn observed(inner: B, call: Call, length: Option<u64>) -> Self {
-        ResponseBody { inner, call: Some(call), left: length }
+        ResponseBody { inner: Some(inner), call: Some(call), left: length }
     }
 }
 
@@ -37,16 +42,20 @@ where
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let mut this = self.project();
-        let Some(call) = this.call else { return this.inner.poll_frame(cx) };
-        let frame = ready!(call.in_scope(|| this.inner.as_mut().poll_frame(cx)));
+        let this = self.project();
+        let Some(mut inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let Some(call) = this.call else { return inner.poll_frame(cx) };
+        let frame = ready!(call.in_scope(|| inner.as_mut().poll_frame(cx)));
         let done = match &frame {
             None => true,
             Some(Ok(frame)) => {
-                if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
-                    *left = left.saturating_sub(data.len() as u64);
+                if let Some(data) = frame.data_ref() {
+                    call.sent(data.len());
+                    if let Some(left) = this.left.as_mut() {
+                        *left = left.saturating_sub(data.len() as u64);
+                    }
                 }
-                this.inner.is_end_stream() || *this.left == Some(0)
+                inner.is_end_stream() || *this.left == Some(0)
             }
             Some(Err(error)) => {
                 if let Some(call) = this.call.take() {
@@ -62,10 +71,10 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(B::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), B::size_hint)
     }
 }

@@ -11,7 +11,7 @@ use obs_runtime::propagation::{self, Trust};
 use obs_runtime::{Method, MetricSet, RequestId, Route, names};
 
 use crate::fields::{self, Late};
-use crate::metrics::{HttpMetrics, RequestLabels, RouteLabels};
+use crate::metrics::{ActiveLabels, HttpMetrics, HttpServerMetrics, Names, RequestLabels, RouteLabels, ServerLabels};
 
 static REQUEST: Callsite = Callsite::new(
     &REQUEST,
@@ -29,15 +29,20 @@ pub(crate) struct Call {
     request_id: RequestId,
     method: Method,
     route: Route,
+    names: Names,
     is_head: bool,
     began: Instant,
     status: Option<StatusCode>,
+    /// Bytes of the request's body, where its head says so.
+    received: Option<u64>,
+    /// Bytes of the response's body that were handed over.
+    sent: u64,
     unwinding: bool,
 }
 
 impl Call {
     /// Opens the span, and lets the request say so to whatever handles it.
-    pub(crate) fn begin<B>(request: &mut Request<B>, trust: Trust) -> Self {
+    pub(crate) fn begin<B>(request: &mut Request<B>, trust: Trust, names: Names) -> Self {
         let correlation = propagation::extract(&*request).trusted(trust).with_request_id();
         let request_id = correlation.request_id.clone().unwrap_or_else(RequestId::generate);
         let method = Method::from(request.method());
@@ -65,11 +70,17 @@ impl Call {
             request_id,
             method,
             route,
+            names,
             is_head: request.method() == http::Method::HEAD,
             began: Instant::now(),
             status: None,
+            received: content_length(request.headers()),
+            sent: 0,
             unwinding: false,
         };
+        if names.opentelemetry() {
+            HttpServerMetrics::global().active_requests.with(ActiveLabels { http_request_method: method }).add(1.0);
+        }
         if let Some(correlation) = seen {
             propagation::inject(&correlation, request);
         }
@@ -112,6 +123,20 @@ impl Call {
         }
     }
 
+    /// More of the response's body was handed over.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// The handler has panicked: what is answered in its place.
+    pub(crate) fn panicked(mut self) -> HeaderMap {
+        self.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+        self.operation.record(fields::STATUS, StatusCode::INTERNAL_SERVER_ERROR.as_u16());
+        let mut headers = HeaderMap::new();
+        self.bear_request_id(&mut headers);
+        headers
+    }
+
     /// The service, or the body of its response, has failed.
     pub(crate) fn fail(mut self, error: String) {
         // What the conventions say where there is no better name for the kind of error.
@@ -130,6 +155,12 @@ impl Drop for Call {
     fn drop(&mut self) {
         if let Some(late) = &self.late {
             late.record(&mut self.operation);
+            if let Some(received) = self.received {
+                self.operation.record(fields::REQUEST_SIZE, received);
+            }
+            if self.status.is_some() {
+                self.operation.record(fields::RESPONSE_SIZE, self.sent);
+            }
         }
         let gone = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
         let status = match self.status {
@@ -138,10 +169,26 @@ impl Drop for Call {
             None => gone,
         };
         let (method, path) = (self.method, self.route.clone());
-        let metrics = HttpMetrics::global();
         let seconds = self.began.elapsed().as_secs_f64();
-        metrics.request_duration_seconds.with(RouteLabels { method, path: path.clone() }).observe(seconds);
-        metrics.requests_total.with(RequestLabels { method, path, status: status.into() }).inc();
+        if self.names.opentelemetry() {
+            let metrics = HttpServerMetrics::global();
+            metrics.active_requests.with(ActiveLabels { http_request_method: method }).sub(1.0);
+            let labels = || ServerLabels {
+                http_request_method: method,
+                http_route: path.clone(),
+                http_response_status_code: status.into(),
+            };
+            metrics.request_duration_seconds.with(labels()).observe(seconds);
+            if let Some(received) = self.received {
+                metrics.request_body_size_bytes.with(labels()).observe(received as f64);
+            }
+            metrics.response_body_size_bytes.with(labels()).observe(self.sent as f64);
+        }
+        if self.names.published() {
+            let metrics = HttpMetrics::global();
+            metrics.request_duration_seconds.with(RouteLabels { method, path: path.clone() }).observe(seconds);
+            metrics.requests_total.with(RequestLabels { method, path, status: status.into() }).inc();
+        }
     }
 }
 

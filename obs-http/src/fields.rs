@@ -15,6 +15,8 @@ pub(crate) const METHOD: &str = "http.request.method";
 pub(crate) const METHOD_ORIGINAL: &str = "http.request.method_original";
 pub(crate) const ROUTE: &str = "http.route";
 pub(crate) const STATUS: &str = "http.response.status_code";
+pub(crate) const REQUEST_SIZE: &str = "http.request.body.size";
+pub(crate) const RESPONSE_SIZE: &str = "http.response.body.size";
 const PATH: &str = "url.path";
 const QUERY: &str = "url.query";
 const SCHEME: &str = "url.scheme";
@@ -25,11 +27,13 @@ const USER_AGENT: &str = "user_agent.original";
 const PROTOCOL: &str = "network.protocol.version";
 
 /// All of them, and those that the runtime records at the end.
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 17] = [
     METHOD,
     METHOD_ORIGINAL,
     ROUTE,
     STATUS,
+    REQUEST_SIZE,
+    RESPONSE_SIZE,
     PATH,
     QUERY,
     SCHEME,
@@ -105,7 +109,7 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
 }
 
 /// The keys of a query. Its values may be anybody's secrets.
-fn redacted(query: &str) -> String {
+pub(crate) fn redacted(query: &str) -> String {
     let pairs = cut(query).split('&').map(|pair| match pair.split_once('=') {
         Some((key, _)) => Cow::Owned(format!("{key}=REDACTED")),
         None if pair.is_empty() => Cow::Borrowed(""),
@@ -114,7 +118,7 @@ fn redacted(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 

@@ -21,8 +21,9 @@
 //!
 //! A request is done when the last byte of its response is handed over. A client that goes away earlier leaves the outcome `cancelled`; such a
 //! request counts with the status that was sent, or, before any was, with 499 as nginx says it. 5xx is the outcome `error`, told by a log line of
-//! its own only where no observed function below has told the cause. A handler that panics unwinds through the layer: the outcome is `panicked`,
-//! the status that counts is 500.
+//! its own only where no observed function below has told the cause. A handler that panics is answered with an empty 500, and the outcome is `panicked`.
+//!
+//! [`HttpLayer::names`] counts under the names of OpenTelemetry's semantic conventions instead of the published ones, or beside them.
 #![deny(missing_docs)]
 
 mod body;
@@ -32,5 +33,7 @@ mod metrics;
 mod service;
 
 pub use crate::body::ResponseBody;
-pub use crate::metrics::{HttpMetrics, RequestLabels, RouteLabels};
+pub use crate::metrics::{
+    ActiveLabels, HttpMetrics, HttpServerMetrics, Names, RequestLabels, RouteLabels, ServerLabels,
+};
 pub use crate::service::{HttpLayer, HttpService, ResponseFuture, layer};

@@ -230,31 +230,72 @@ async fn a_client_that_goes_in_the_body_leaves_a_cancelled_span_and_the_status_i
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_unwinds_and_is_accounted_for() {
-    let seen = capture_async(async {
-        let response = pin!(app().oneshot(request("GET", "/panics")));
-        CatchUnwind(response).await
-    })
-    .await;
-    assert!(seen.value, "it unwound");
-    assert_eq!(seen.span("GET /panics").outcome, Some(Ended::Panicked));
+async fn a_handler_that_panics_is_answered_with_a_500() {
+    let seen = capture_async(answer(request("GET", "/panics"))).await;
+    let (status, headers, body) = &seen.value;
+    assert_eq!((*status, body.len(), headers["x-request-id"].len()), (StatusCode::INTERNAL_SERVER_ERROR, 0, 36));
+    let span = seen.span("GET /panics");
+    assert_eq!(span.outcome, Some(Ended::Panicked));
+    assert_eq!(field(span, "http.response.status_code"), Some(&500.into()));
     assert_eq!(seen.metric("http_requests_total", &[("path", "/panics"), ("status", "500")]), Some(1.0));
 }
 
-/// Whether a future panics.
-struct CatchUnwind<F>(F);
+#[tokio::test]
+async fn a_service_that_panics_when_it_is_called_is_answered_with_a_500() {
+    let service =
+        tower::service_fn(|_: Request<Body>| -> std::future::Ready<Result<http::Response<Body>, Infallible>> {
+            panic!("on purpose")
+        });
+    let service = tower::Layer::layer(&obs_http::layer(), service);
+    let seen = capture_async(async { service.oneshot(request("GET", "/")).await.expect("infallible").status() }).await;
+    assert_eq!(seen.value, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(seen.span("GET").outcome, Some(Ended::Panicked));
+}
 
-impl<F: Future + Unpin> Future for CatchUnwind<F> {
-    type Output = bool;
+#[tokio::test]
+async fn the_sizes_of_bodies_are_recorded() {
+    let mut asked = request("POST", "/v1/agents");
+    asked.headers_mut().insert("content-length", "5".parse().expect("legal"));
+    *asked.body_mut() = Body::from("hello");
+    let seen = capture_async(answer(asked)).await;
+    let span = seen.span("POST /v1/agents");
+    assert_eq!(field(span, "http.request.body.size"), Some(&5.into()));
+    assert_eq!(field(span, "http.response.body.size"), Some(&seen.value.2.len().into()));
+    let seen = capture_async(answer(request("GET", "/empty"))).await;
+    let span = seen.span("GET /empty");
+    assert_eq!(
+        (field(span, "http.request.body.size"), field(span, "http.response.body.size")),
+        (None, Some(&0.into()))
+    );
+}
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<bool> {
-        let inner = std::pin::Pin::new(&mut self.0);
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inner.poll(cx).is_ready())) {
-            Ok(true) => Poll::Ready(false),
-            Ok(false) => Poll::Pending,
-            Err(_) => Poll::Ready(true),
-        }
+#[tokio::test]
+async fn the_names_of_opentelemetry_are_an_option() {
+    let app = |names| Router::new().route("/v1/agents", post(create)).layer(obs_http::layer().names(names));
+    for (names, published, conventional) in [
+        (obs_http::Names::Published, Some(1.0), None),
+        (obs_http::Names::OpenTelemetry, None, Some(1.0)),
+        (obs_http::Names::Both, Some(1.0), Some(1.0)),
+    ] {
+        let seen = capture_async(async {
+            let response = app(names).oneshot(request("POST", "/v1/agents")).await.expect("infallible");
+            response.into_body().collect().await.expect("a body").to_bytes().len()
+        })
+        .await;
+        assert_eq!(seen.metric("http_requests_total", &[("status", "201")]), published, "{names:?}");
+        let labels =
+            [("http_request_method", "POST"), ("http_route", "/v1/agents"), ("http_response_status_code", "201")];
+        assert_eq!(seen.metric("http_server_request_duration_seconds_count", &labels), conventional, "{names:?}");
+        assert_eq!(seen.metric("http_server_active_requests", &[]), conventional.map(|_| 0.0), "{names:?}");
+        let bytes = conventional.map(|_| seen.value as f64);
+        assert_eq!(seen.metric("http_server_response_body_size_bytes_sum", &labels), bytes, "{names:?}");
     }
+}
+
+#[test]
+fn the_metrics_are_there_before_the_first_request() {
+    let _ = obs_http::layer();
+    assert!(obs_runtime::metrics::encode().contains("# TYPE http_requests_total counter"));
 }
 
 #[tokio::test]
