@@ -1,4 +1,4 @@
-//! One line, as JSON (DESIGN's order of keys) or for the eye.
+//! One line, as JSON with its keys in their published order, or for the eye.
 
 use std::cell::Cell;
 
