@@ -31,6 +31,8 @@ mod call;
 mod fields;
 mod metrics;
 mod service;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use crate::body::ResponseBody;
 pub use crate::metrics::{

@@ -108,6 +108,12 @@ impl Operation {
         self.fail(error, kind);
     }
 
+    /// The outcome will be `cancelled`, unless another one is told: as it was when the span was opened.
+    pub fn cancel(&mut self) {
+        self.outcome = Ended::Cancelled;
+        self.failure = None;
+    }
+
     /// The outcome will be `panicked`.
     pub fn panicked(&mut self) {
         self.outcome = Ended::Panicked;
