@@ -28,13 +28,21 @@
 
 mod body;
 mod call;
+mod client;
 mod fields;
+#[cfg(feature = "tonic")]
+mod metadata;
 mod metrics;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod service;
 #[cfg(feature = "ws")]
 pub mod ws;
 
 pub use crate::body::ResponseBody;
+pub use crate::client::{ClientFuture, ClientLayer, ClientService, client_layer};
+#[cfg(feature = "tonic")]
+pub use crate::metadata::Metadata;
 pub use crate::metrics::{
     ActiveLabels, HttpMetrics, HttpServerMetrics, Names, RequestLabels, RouteLabels, ServerLabels,
 };
