@@ -12,7 +12,7 @@ use tracing::Level;
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
-/// use obs_runtime::{Classify, observed, testing::capture};
+/// use obs_runtime::{Classify, Level, observed};
 ///
 /// #[derive(Debug, Classify)]
 /// enum FindError {
@@ -26,10 +26,9 @@ use tracing::Level;
 ///     Err(FindError::NotFound)
 /// }
 ///
-/// let seen = capture(find);
-/// assert_eq!(seen.logs()[0]["level"], "warn");
-/// assert_eq!(seen.logs()[0]["error.type"], "not_found");
-/// # }
+/// # find().unwrap_err();
+/// assert_eq!(FindError::NotFound.level(), Level::WARN);
+/// assert_eq!(FindError::NotFound.kind(), "not_found");
 /// ```
 pub trait Classify {
     /// The level of the error event, where the attribute does not say another.
