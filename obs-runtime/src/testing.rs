@@ -33,6 +33,7 @@ use crate::engine::filter::Filter;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::Engine;
 use crate::engine::{Closed, FieldValue, FinishedSpan, Link, SpanKind};
+use crate::export::batch::Batch;
 use crate::log::Render;
 use crate::metrics::scope::{self, Scope};
 use crate::{Ended, SpanId, TraceId};
@@ -222,7 +223,7 @@ impl Out for InMemory {
     }
 
     fn span(&self, span: &Closed<'_>) {
-        lock(&self.0.spans).push(span.to_finished());
+        lock(&self.0.spans).extend(Batch::one(span));
     }
 
     fn wants_unsampled(&self) -> bool {

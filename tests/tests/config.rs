@@ -1,11 +1,14 @@
 //! What is read from the file and the environment, and what is said when it is wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use expect_test::expect;
-use obs_runtime::config::{ConfigError, LogPolicy, ObservabilityConfig, Place, Trust};
+use obs_runtime::config::{
+    ConfigError, LogPolicy, ObservabilityConfig, OtlpCompression, OtlpProtocol, Place, Trust, opentelemetry_variables,
+};
 
 /// A file that goes away with the test.
 struct File(PathBuf);
@@ -307,4 +310,121 @@ fn it_can_be_a_part_of_a_users_own_configuration() {
             .expect("the keys are right");
     assert_eq!((config.log_json, config.otlp_timeout, config.trust), (false, Duration::from_secs(2), Trust::Ids));
     assert!(serde_json::from_value::<ObservabilityConfig>(serde_json::json!({ "log_levle": "info" })).is_err());
+}
+
+/// What is seen of a variable of OpenTelemetry in the configuration, or in its warnings.
+enum Seen {
+    /// It is served: the configuration says this.
+    Served(fn(&ObservabilityConfig) -> bool),
+    /// It is not served: the warning says so.
+    Told,
+}
+
+/// Each variable with a value, and what comes of it.
+#[rustfmt::skip]
+const OPENTELEMETRY: &[(&str, &str, Seen)] = &[
+    ("OTEL_SDK_DISABLED", "true", Seen::Served(|it| it.otlp_endpoint.is_none())),
+    ("OTEL_SERVICE_NAME", "a", Seen::Served(|it| it.service_name.as_deref() == Some("a"))),
+    ("OTEL_RESOURCE_ATTRIBUTES", "a=b%20c", Seen::Served(|it| it.resource["a"] == "b c")),
+    ("OTEL_PROPAGATORS", "b3", Seen::Told),
+    ("OTEL_TRACES_SAMPLER", "parentbased_always_off", Seen::Served(|it| it.trace_sample_rate == 0.0)),
+    ("OTEL_TRACES_SAMPLER_ARG", "0.5", Seen::Served(|it| it.trace_sample_rate == 1.0)),
+    ("OTEL_TRACES_EXPORTER", "otlp", Seen::Served(|it| it.otlp_endpoint.as_deref() == Some("http://localhost:4317"))),
+    ("OTEL_METRICS_EXPORTER", "otlp", Seen::Told),
+    ("OTEL_LOGS_EXPORTER", "otlp", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1", Seen::Served(|it| it.otlp_endpoint.as_deref() == Some("http://c:1") && !it.otlp_endpoint_is_whole)),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:1/x", Seen::Served(|it| it.otlp_endpoint.as_deref() == Some("http://c:1/x") && it.otlp_endpoint_is_whole)),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", Seen::Served(|it| it.otlp_protocol == OtlpProtocol::HttpProtobuf)),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", Seen::Served(|it| it.otlp_protocol == OtlpProtocol::HttpProtobuf)),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "A=b", Seen::Served(|it| it.otlp_headers.0["a"] == "b")),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "A=b", Seen::Served(|it| it.otlp_headers.0["a"] == "b")),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "7", Seen::Served(|it| it.otlp_timeout == Duration::from_millis(7))),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "7", Seen::Served(|it| it.otlp_timeout == Duration::from_millis(7))),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", Seen::Served(|it| it.otlp_compression == OtlpCompression::Gzip)),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", Seen::Served(|it| it.otlp_compression == OtlpCompression::Gzip)),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/a", Seen::Served(|it| it.otlp_certificate == Some("/a".into()))),
+    ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/a", Seen::Served(|it| it.otlp_certificate == Some("/a".into()))),
+    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/a", Seen::Served(|it| it.otlp_client_key == Some("/a".into()))),
+    ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/a", Seen::Served(|it| it.otlp_client_key == Some("/a".into()))),
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/a", Seen::Served(|it| it.otlp_client_certificate == Some("/a".into()))),
+    ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "/a", Seen::Served(|it| it.otlp_client_certificate == Some("/a".into()))),
+    // Both say something only of an endpoint without a scheme: see the test below.
+    ("OTEL_EXPORTER_OTLP_INSECURE", "true", Seen::Served(|it| it.otlp_endpoint.is_none())),
+    ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true", Seen::Served(|it| it.otlp_endpoint.is_none())),
+    ("OTEL_BSP_SCHEDULE_DELAY", "7", Seen::Served(|it| it.otlp_delay == Duration::from_millis(7))),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7", Seen::Served(|it| it.otlp_batch == 7)),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "7", Seen::Told),
+    ("OTEL_BSP_EXPORT_TIMEOUT", "7", Seen::Told),
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7", Seen::Served(|it| (it.span_attribute_limit, it.event_attribute_limit) == (7, 7))),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "7", Seen::Served(|it| it.span_attribute_limit == 7)),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "7", Seen::Served(|it| it.event_attribute_limit == 7)),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "7", Seen::Told),
+    ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7", Seen::Served(|it| it.attribute_length_limit == 7)),
+    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7", Seen::Served(|it| it.attribute_length_limit == 7)),
+    ("OTEL_SPAN_EVENT_COUNT_LIMIT", "7", Seen::Served(|it| it.span_event_limit == 7)),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", "7", Seen::Served(|it| it.span_link_limit == 7)),
+    ("OTEL_LOG_LEVEL", "debug", Seen::Told),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on", Seen::Told),
+    ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET", Seen::Told),
+    ("OTEL_CONFIG_FILE", "/a", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://c:1", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=b", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "7", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/a", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "true", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://c:1", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=b", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "7", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "gzip", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "/a", Seen::Told),
+    ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "true", Seen::Told),
+];
+
+#[test]
+fn every_variable_of_opentelemetry_is_served_or_told_once() {
+    let known: BTreeMap<&str, bool> = opentelemetry_variables().collect();
+    let tested: BTreeSet<&str> = OPENTELEMETRY.iter().map(|(name, _, _)| *name).collect();
+    let untested: Vec<_> = known.keys().filter(|name| !tested.contains(*name)).collect();
+    assert!(untested.is_empty(), "no row for {untested:?}");
+    for (name, value, seen) in OPENTELEMETRY {
+        let config = load(&[(*name, *value)]);
+        match seen {
+            Seen::Served(is_seen) => {
+                assert!(known[name], "{name}");
+                assert!(is_seen(&config), "{name}: {config:?}");
+                assert_eq!(config.warnings, [""; 0], "{name}");
+            }
+            Seen::Told => {
+                assert!(!known[name], "{name}");
+                assert_eq!(config.warnings.len(), 1, "{name}: {:?}", config.warnings);
+                assert!(config.warnings[0].starts_with(&format!("{name}: it is not served")), "{:?}", config.warnings);
+            }
+        }
+        assert_eq!(load(&[(*name, " ")]), ObservabilityConfig::default(), "an empty {name} is unset");
+    }
+}
+
+#[test]
+fn an_endpoint_without_a_scheme_is_spoken_to_in_the_clear_only_if_that_is_said() {
+    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")];
+    let config = load(&[endpoint[0], ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);
+    assert_eq!(config.otlp_endpoint.as_deref(), Some("http://collector:4317"));
+    // By TLS, or not at all where that is not built in.
+    let config = load(&endpoint);
+    assert_ne!(config.otlp_endpoint.as_deref(), Some("http://collector:4317"));
+    assert_eq!(config.otlp_endpoint.is_none(), !config.warnings.is_empty());
+}
+
+#[test]
+fn what_the_downward_api_says_is_in_the_resource_and_below_all_else() {
+    let pod = [("POD_NAME", "agent-7"), ("POD_NAMESPACE", "swarm-agents"), ("NODE_NAME", "n1")];
+    let config = load(&pod);
+    assert_eq!(config.resource["k8s.pod.name"], "agent-7");
+    assert_eq!(config.resource["k8s.namespace.name"], "swarm-agents");
+    assert_eq!(config.resource["k8s.node.name"], "n1");
+    let config = load(&[pod[0], ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=other")]);
+    assert_eq!(config.resource["k8s.pod.name"], "other");
 }

@@ -72,33 +72,6 @@ pub(crate) struct Closed<'a> {
     pub(crate) error: Option<&'a str>,
 }
 
-impl Closed<'_> {
-    /// The span as exporters receive it.
-    pub(crate) fn to_finished(&self) -> FinishedSpan {
-        let Closed { record, ids, meta, .. } = self;
-        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
-        FinishedSpan {
-            trace_id: ids.trace,
-            span_id: ids.span,
-            parent_id: ids.parent,
-            parent_is_remote: ids.parent_is_remote,
-            flags: ids.flags,
-            trace_state: trace.and_then(|trace| trace.state.clone()),
-            name: record.rare().and_then(|rare| rare.name.clone()).unwrap_or(Cow::Borrowed(meta.name())),
-            target: meta.target(),
-            location: meta.file().zip(meta.line()),
-            level: *meta.level(),
-            kind: record.kind,
-            start_unix_nanos: record.start.unix_nanos(),
-            duration_nanos: self.end.since(record.start),
-            fields: Fields::of(record.fields.own_text()),
-            outcome: self.outcome,
-            error: self.error.map(Into::into),
-            links: record.rare().map_or_else(Vec::new, |rare| rare.links.clone()),
-        }
-    }
-}
-
 /// A span's role, by the OpenTelemetry specification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpanKind {

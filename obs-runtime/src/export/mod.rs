@@ -17,13 +17,19 @@
 //! }
 //! ```
 
+pub(crate) mod batch;
 mod pipeline;
+mod shards;
 
 #[cfg(feature = "otlp")]
 pub mod otlp;
 
+use std::ops::Range;
+
+use self::batch::Batch;
 use crate::engine::FinishedSpan;
 
+pub(crate) use self::pipeline::Settings;
 pub use self::pipeline::{Exported, Pipeline};
 
 /// Something that finished spans are given to.
@@ -39,6 +45,20 @@ pub trait Exporter: Send + 'static {
 impl Exporter for Box<dyn Exporter> {
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
         (**self).export(spans)
+    }
+}
+
+/// Something that reads spans where they lie, on the thread of a [`Pipeline`].
+pub(crate) trait Receive: Send + 'static {
+    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery;
+}
+
+/// An exporter that is given spans of its own.
+pub(crate) struct Owning<E>(pub(crate) E);
+
+impl<E: Exporter> Receive for Owning<E> {
+    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery {
+        self.0.export(batch.to_finished(range))
     }
 }
 

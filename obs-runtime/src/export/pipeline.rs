@@ -3,27 +3,46 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tracing::subscriber::NoSubscriber;
 
-use crate::engine::FinishedSpan;
-use crate::export::{Delivery, Exporter};
+use super::batch::{self, Batch};
+use super::shards::{Offered, Shards};
+use super::{Delivery, Exporter, Owning, Receive};
+use crate::config::ObservabilityConfig;
+use crate::engine::{Closed, FinishedSpan, Link};
 use crate::loss::{Reason, Signal, lost};
-use crate::metrics::own;
 
-/// The most spans that an exporter gets at once.
-const BATCH: usize = 512;
-/// The longest that a span waits for others to go with.
-const DELAY: Duration = Duration::from_secs(1);
+/// The most text in one request, in bytes: well below the 4 MiB that collectors take.
+const REQUEST: usize = 1 << 20;
 
 /// Takes finished spans without ever waiting, and hands them to an exporter in batches. Dropped, it takes no more, and its
 /// thread ends by itself once the exporter has what was taken.
 #[derive(Debug)]
 pub struct Pipeline {
     shared: Arc<Shared>,
-    room: usize,
+    thread: Thread,
+    /// The process that has the thread: not the one that a fork makes of it.
+    process: u32,
+}
+
+/// How a [`Pipeline`] behaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// The most memory that spans may take which are not exported, in bytes.
+    pub(crate) room: usize,
+    /// The most spans that an exporter gets at once.
+    pub(crate) batch: usize,
+    /// The longest that a span waits for others to go with.
+    pub(crate) delay: Duration,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &ObservabilityConfig) -> Self {
+        Settings { room: config.otlp_queue_bytes, batch: config.otlp_batch, delay: config.otlp_delay }
+    }
 }
 
 /// What became of the spans that a [`Pipeline`] was offered since it began.
@@ -37,173 +56,229 @@ pub struct Exported {
     pub problem: Option<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    queue: Mutex<Queue>,
-    /// There is work for the thread: a first span, a full batch, or a wish to see the queue empty.
-    filled: Condvar,
-    /// The exporter is done with a batch.
+    shards: Shards,
+    settings: Settings,
+    state: Mutex<State>,
+    /// The exporter is done with a round.
     done: Condvar,
 }
 
+/// The exporter's thread goes round: it takes all spans that wait, and exports them in requests.
 #[derive(Debug, Default)]
-struct Queue {
-    spans: Vec<FinishedSpan>,
-    /// About how much memory the spans need.
-    bytes: usize,
-    /// How many spans the exporter is busy with.
+struct State {
+    begun: u64,
+    ended: u64,
+    /// How many spans of this round the exporter has not done with.
     exporting: usize,
-    /// Somebody waits for an empty queue: batches are not filled up first.
+    /// Somebody waits for the next round.
     hurry: bool,
-    closed: bool,
     /// Nobody waits any more: what the exporter still holds is counted already.
     abandoned: bool,
+    /// The thread has ended.
+    over: bool,
     exported: Exported,
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
+impl State {
     fn lose(&mut self, reason: Reason, spans: usize) {
         if spans > 0 {
             self.exported.lost += spans as u64;
             lost(Signal::Spans, reason, spans as u64);
         }
     }
-
-    fn is_idle(&self) -> bool {
-        self.spans.is_empty() && self.exporting == 0
-    }
 }
 
 impl Pipeline {
-    /// Starts the exporter's thread. `room` is the most memory, in bytes, that waiting spans may take.
+    /// Starts the exporter's thread. `room` is the most memory, in bytes, that spans may take which are not exported.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut exporter: impl Exporter, room: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub fn start(exporter: impl Exporter, room: usize) -> std::io::Result<Self> {
+        Self::begin(Owning(exporter), Settings { room, ..Settings::of(&ObservabilityConfig::default()) })
+    }
+
+    pub(crate) fn begin(mut receiver: impl Receive, settings: Settings) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            shards: Shards::new(settings.room, settings.batch),
+            settings,
+            state: Mutex::default(),
+            done: Condvar::new(),
+        });
         let own = Arc::clone(&shared);
-        thread::Builder::new().name("obs-export".to_owned()).spawn(move || {
-            tracing::subscriber::with_default(NoSubscriber::new(), || run(&own, &mut exporter));
+        let handle = thread::Builder::new().name("obs-export".to_owned()).spawn(move || {
+            tracing::subscriber::with_default(NoSubscriber::new(), || run(&own, &mut receiver));
         })?;
-        Ok(Pipeline { shared, room })
+        Ok(Pipeline { shared, thread: handle.thread().clone(), process: std::process::id() })
     }
 
     /// Hands a span over. Never waits: without room the span is dropped and counted.
     pub fn offer(&self, span: FinishedSpan) {
-        let bytes = size(&span);
-        let mut queue = self.shared.queue();
-        if queue.closed {
-            return queue.lose(Reason::Shutdown, 1);
-        }
-        if queue.bytes + bytes > self.room {
-            return queue.lose(Reason::QueueFull, 1);
-        }
-        queue.bytes += bytes;
-        own::holds(own::Queue::Spans, queue.bytes);
-        queue.spans.push(span);
-        if queue.spans.len() == 1 || queue.spans.len() == BATCH {
-            self.shared.filled.notify_one();
+        let name = match &span.name {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(name) => name.len(),
+        };
+        let texts = name
+            + span.trace_state.as_ref().map_or(0, |state| state.len())
+            + span.error.as_ref().map_or(0, |error| error.len())
+            + span.fields.text().len();
+        let bytes = size(texts, &span.links);
+        self.woken(self.shared.shards.offer(bytes, |batch| batch.push_finished(&span)));
+    }
+
+    /// The same with a span whose record is still at hand.
+    #[inline]
+    pub(crate) fn close_span(&self, span: &Closed<'_>) {
+        let record = span.record;
+        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
+        let rare = record.rare();
+        let name = match rare.and_then(|rare| rare.name.as_ref()) {
+            Some(Cow::Owned(name)) => name.len(),
+            _ => 0,
+        };
+        let texts = name
+            + trace.and_then(|trace| trace.state.as_ref()).map_or(0, |state| state.len())
+            + span.error.map_or(0, str::len)
+            + record.fields.own_text().len();
+        let bytes = size(texts, rare.map_or(&[], |rare| &rare.links));
+        self.woken(self.shared.shards.offer(bytes, |batch| batch.push(span)));
+    }
+
+    #[inline]
+    fn woken(&self, offered: Offered) {
+        if offered == Offered::Wake {
+            self.thread.unpark();
         }
     }
 
     /// Waits until the exporter is done with everything offered so far, at most until `deadline`; whether it is.
     pub fn flush(&self, deadline: Instant) -> bool {
-        let mut queue = self.shared.queue();
-        queue.hurry = true;
-        self.shared.filled.notify_one();
-        while !queue.is_idle() {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-            queue = self.shared.done.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        if self.is_left_behind() {
+            return false;
         }
-        queue.is_idle()
+        let mut state = self.shared.state();
+        // A round that has begun may have missed the last spans; the next one has not.
+        let wanted = state.begun + 1;
+        state.hurry = true;
+        self.thread.unpark();
+        while state.ended < wanted && !state.over {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.shared.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Whether this process was made by a fork, which leaves the exporter's thread in the other one.
+    fn is_left_behind(&self) -> bool {
+        std::process::id() != self.process
+    }
+
+    /// Takes no more spans: what is offered from now on is lost.
+    pub fn close(&self) {
+        self.shared.shards.close();
+        self.thread.unpark();
     }
 
     /// Takes no more spans, and waits until the exporter is done with those it has, at most until `deadline`. What is not
     /// delivered by then is lost, and the thread is left to itself.
     pub fn shutdown(&self, deadline: Instant) -> Exported {
-        self.shared.queue().closed = true;
-        self.flush(deadline);
-        let mut queue = self.shared.queue();
-        let left = std::mem::take(&mut queue.spans);
-        if !queue.abandoned {
-            queue.abandoned = true;
-            let busy = queue.exporting;
-            queue.lose(Reason::Shutdown, left.len() + busy);
+        self.close();
+        if self.is_left_behind() {
+            // Its locks may be held by threads that this process does not have.
+            return Exported::default();
         }
-        queue.exported.clone()
+        if !self.flush(deadline) {
+            let mut state = self.shared.state();
+            let mut left = Batch::default();
+            let room = self.shared.shards.drain(&mut left, &mut Vec::new());
+            let count = left.len() + if state.abandoned { 0 } else { state.exporting };
+            state.abandoned = true;
+            state.lose(Reason::Shutdown, count);
+            drop(state);
+            self.shared.shards.give_back(room, &mut left);
+        }
+        self.exported()
     }
 
     /// What became of the spans so far.
     #[must_use]
     pub fn exported(&self) -> Exported {
-        self.shared.queue().exported.clone()
+        let mut exported = self.shared.state().exported.clone();
+        exported.lost += self.shared.shards.refused();
+        exported
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        self.shared.queue().closed = true;
-        self.shared.filled.notify_one();
+        self.close();
     }
 }
 
-fn run(shared: &Shared, exporter: &mut impl Exporter) {
-    while let Some(batch) = next(shared) {
-        let offered = batch.len();
-        let Delivery { accepted, problem } = catch_unwind(AssertUnwindSafe(|| exporter.export(batch)))
-            .unwrap_or_else(|_| Delivery::none("the exporter panicked"));
-        let accepted = accepted.min(offered);
-        let mut queue = shared.queue();
-        queue.exporting = 0;
-        if !queue.abandoned {
-            queue.exported.sent += accepted as u64;
-            queue.lose(Reason::ExportFailed, offered - accepted);
+fn run(shared: &Shared, receiver: &mut impl Receive) {
+    let (mut batch, mut spare) = (Batch::default(), Vec::new());
+    loop {
+        pause(shared);
+        let closed = shared.shards.is_closed();
+        let mut state = shared.state();
+        state.begun += 1;
+        state.hurry = false;
+        // Inside the lock, so that who gives up waiting finds every span either there or here.
+        let room = shared.shards.drain(&mut batch, &mut spare);
+        state.exporting = batch.len();
+        drop(state);
+
+        let mut next = 0;
+        while next < batch.len() {
+            let end = batch.end_of_request(next, shared.settings.batch, REQUEST);
+            let Delivery { accepted, problem } = catch_unwind(AssertUnwindSafe(|| receiver.receive(&batch, next..end)))
+                .unwrap_or_else(|_| Delivery::none("the exporter panicked"));
+            let (offered, accepted) = (end - next, accepted.min(end - next));
+            let mut state = shared.state();
+            state.exporting -= offered;
+            if !state.abandoned {
+                state.exported.sent += accepted as u64;
+                state.lose(Reason::ExportFailed, offered - accepted);
+            }
+            if problem.is_some() {
+                state.exported.problem = problem;
+            }
+            if state.abandoned {
+                break;
+            }
+            next = end;
         }
-        if problem.is_some() {
-            own::export_failed();
-            queue.exported.problem = problem;
-        }
+        shared.shards.give_back(room, &mut batch);
+        let mut state = shared.state();
+        state.ended = state.begun;
+        // What came before it was closed is seen by a round that began after that.
+        state.over = closed;
         shared.done.notify_all();
-    }
-}
-
-/// The next batch: full, or as old as may be. None once the queue is closed and empty.
-fn next(shared: &Shared) -> Option<Vec<FinishedSpan>> {
-    let mut queue = shared.queue();
-    while queue.spans.is_empty() {
-        queue.hurry = false;
-        if queue.closed {
-            return None;
+        if closed {
+            return;
         }
-        queue = shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
-    let due = Instant::now() + DELAY;
-    while queue.spans.len() < BATCH && !queue.hurry && !queue.closed {
-        let Some(left) = due.checked_duration_since(Instant::now()) else { break };
-        queue = shared.filled.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
-    }
-    let count = queue.spans.len().min(BATCH);
-    let batch: Vec<FinishedSpan> = queue.spans.drain(..count).collect();
-    queue.bytes = queue.bytes.saturating_sub(batch.iter().map(size).sum());
-    own::holds(own::Queue::Spans, queue.bytes);
-    queue.exporting = batch.len();
-    Some(batch)
 }
 
-/// About how much memory a span needs.
-fn size(span: &FinishedSpan) -> usize {
-    let name = match &span.name {
-        Cow::Borrowed(_) => 0,
-        Cow::Owned(name) => name.len(),
-    };
-    let texts = name + span.error.as_ref().map_or(0, |error| error.len()) + span.fields.text().len();
-    size_of::<FinishedSpan>() + texts + size_of_val(&*span.links)
+/// Waits until there is enough to do, or the oldest span has waited long enough.
+fn pause(shared: &Shared) {
+    let due = Instant::now() + shared.settings.delay;
+    while !shared.shards.is_due() && !shared.state().hurry {
+        let Some(left) = due.checked_duration_since(Instant::now()) else { return };
+        thread::park_timeout(left);
+    }
+}
+
+/// How much memory a span needs.
+fn size(texts: usize, links: &[Link]) -> usize {
+    batch::FIXED + texts + size_of_val(links)
 }
 
 #[cfg(test)]
@@ -248,6 +323,7 @@ mod tests {
 
     #[test]
     fn shutdown_delivers_what_was_offered_in_bounded_batches() {
+        let batch = ObservabilityConfig::default().otlp_batch;
         let (sender, receiver) = mpsc::channel();
         let pipeline = Pipeline::start(
             move |spans: Vec<FinishedSpan>| {
@@ -257,14 +333,33 @@ mod tests {
             usize::MAX,
         )
         .expect("a thread");
-        for _ in 0..BATCH * 2 + 1 {
+        for _ in 0..batch * 2 + 1 {
             pipeline.offer(span());
         }
-        assert_eq!(pipeline.shutdown(soon()), Exported { sent: BATCH as u64 * 2 + 1, lost: 0, problem: None });
+        assert_eq!(pipeline.shutdown(soon()), Exported { sent: batch as u64 * 2 + 1, lost: 0, problem: None });
         let batches: Vec<usize> = receiver.try_iter().collect();
-        assert!(batches.iter().all(|batch| *batch <= BATCH), "{batches:?}");
+        assert!(batches.iter().all(|size| *size <= batch), "{batches:?}");
         pipeline.offer(span());
         assert_eq!(pipeline.shutdown(soon()).lost, 1, "it takes no more");
+    }
+
+    #[test]
+    fn every_span_of_every_thread_is_delivered_or_counted() {
+        let (sender, receiver) = mpsc::channel();
+        let exporter = move |spans: Vec<FinishedSpan>| {
+            sender.send(spans.len()).expect("the test waits");
+            Delivery::all(&spans)
+        };
+        let pipeline = Pipeline::start(exporter, 200 * size(0, &[])).expect("a thread");
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5_000).for_each(|_| pipeline.offer(span())));
+            }
+            scope.spawn(|| (0..50).for_each(|_| assert!(pipeline.flush(soon()))));
+        });
+        let exported = pipeline.shutdown(soon());
+        assert_eq!(exported.sent + exported.lost, 20_000);
+        assert_eq!(receiver.try_iter().sum::<usize>() as u64, exported.sent);
     }
 
     #[test]
@@ -277,17 +372,19 @@ mod tests {
                 let _ = wait.recv();
                 Delivery::all(&spans)
             },
-            10 * size(&span()),
+            10 * size(0, &[]),
         )
         .expect("a thread");
         pipeline.offer(span());
+        assert!(!pipeline.flush(Instant::now()));
         begins.recv().expect("the exporter begins");
         for _ in 0..12 {
             pipeline.offer(span());
         }
-        assert_eq!(pipeline.exported().lost, 2);
+        let lost = pipeline.exported().lost;
+        assert!(lost >= 3, "what is being exported still takes its room: {lost}");
         drop(release);
-        assert_eq!(pipeline.shutdown(soon()), Exported { sent: 11, lost: 2, problem: None });
+        assert_eq!(pipeline.shutdown(soon()), Exported { sent: 13 - lost, lost, problem: None });
     }
 
     #[test]
@@ -304,6 +401,7 @@ mod tests {
         )
         .expect("a thread");
         pipeline.offer(span());
+        assert!(!pipeline.flush(Instant::now()));
         begins.recv().expect("the exporter begins");
         pipeline.offer(span());
         let begin = Instant::now();

@@ -155,7 +155,12 @@ fn shortened(value: &str, length: usize) -> &str {
 
 /// Reads `,"key":value` for each that was written by this module.
 pub(crate) fn pairs(text: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, FieldValue<'_>)> {
-    raw_pairs(text).map(|(key, value)| (unescape(inside(key)), self::value(value)))
+    raw_pairs(text).map(|(key, value)| (self::key(key), self::value(value)))
+}
+
+/// A key as [`raw_pairs`] gives it.
+pub(crate) fn key(text: &[u8]) -> Cow<'_, str> {
+    unescape(inside(text))
 }
 
 /// The same, with key and value as they were written.

@@ -9,7 +9,7 @@ use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::Engine;
-use crate::export::{Exporter, Pipeline};
+use crate::export::{Exporter, Owning, Pipeline, Settings};
 use crate::log::Render;
 use crate::log::writer::Writer;
 use crate::metrics::{MetricSet, RegisterError, set};
@@ -100,7 +100,7 @@ impl Builder {
     }
 
     fn make(self, hold: impl FnOnce(Core) -> CoreRef) -> Result<Telemetry, StartError> {
-        let Builder { service, config, output, metrics, mut exporters, serving } = self;
+        let Builder { service, config, output, metrics, exporters, serving } = self;
         config.validate().map_err(StartError::Config)?;
         let service = config.service_name.clone().unwrap_or(service);
         let filter = config
@@ -110,12 +110,14 @@ impl Builder {
         for register in metrics {
             register().map_err(StartError::Metrics)?;
         }
-        exporters.extend(otlp::exporter(&service, &config).map_err(StartError::Exporter)?);
-        let pipelines: Arc<[Pipeline]> = exporters
+        let settings = Settings::of(&config);
+        let mut pipelines = exporters
             .into_iter()
-            .map(|exporter| Pipeline::start(exporter, config.otlp_queue_bytes))
-            .collect::<Result<_, _>>()
+            .map(|exporter| Pipeline::begin(Owning(exporter), settings))
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::Thread { purpose: "an exporter", source })?;
+        pipelines.extend(otlp::pipeline(&service, &config).map_err(StartError::Exporter)?);
+        let pipelines: Arc<[Pipeline]> = pipelines.into();
         let output = output.unwrap_or_else(|| Box::new(std::io::stdout()));
         let writer = Writer::start(output, config.log_policy, config.log_queue_bytes)
             .map_err(|source| StartError::Thread { purpose: "log lines", source })?;

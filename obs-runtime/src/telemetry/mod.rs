@@ -61,13 +61,15 @@ struct Inner {
 }
 
 /// What a shutdown could still send, and what was lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Spans that a receiver has acknowledged, since the start.
     pub spans_sent: u64,
     /// Spans that were accepted and not acknowledged, since the start.
     pub spans_lost: u64,
+    /// What the exporters had to say last about spans that they could not deliver.
+    pub problems: Vec<String>,
     /// Log lines that were accepted and are not written.
     pub lines_lost: u64,
 }
@@ -122,8 +124,11 @@ impl Inner {
         self.stopped.store(true, Relaxed);
         self.serving.stop();
         let mut report = Report::default();
+        // All of them first, so that none takes a span more while another one is waited for.
+        self.pipelines.iter().for_each(Pipeline::close);
         for pipeline in self.pipelines.iter() {
             let exported = pipeline.shutdown(deadline);
+            report.problems.extend(exported.problem);
             report.spans_sent += exported.sent;
             report.spans_lost += exported.lost;
         }

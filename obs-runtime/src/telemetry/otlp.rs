@@ -1,14 +1,14 @@
 use std::error::Error;
 
 use crate::config::ObservabilityConfig;
-use crate::export::Exporter;
 use crate::export::otlp::OtlpExporter;
+use crate::export::{Pipeline, Settings};
 
-/// The exporter that the configuration asks for.
-pub(super) fn exporter(
+/// The pipeline to the collector that the configuration asks for.
+pub(super) fn pipeline(
     service: &str,
     config: &ObservabilityConfig,
-) -> Result<Option<Box<dyn Exporter>>, Box<dyn Error + Send + Sync>> {
-    let exporter = OtlpExporter::new(config, service)?;
-    Ok(exporter.map(|exporter| Box::new(exporter) as Box<dyn Exporter>))
+) -> Result<Option<Pipeline>, Box<dyn Error + Send + Sync>> {
+    let Some(exporter) = OtlpExporter::new(config, service)? else { return Ok(None) };
+    Ok(Some(Pipeline::begin(exporter, Settings::of(config))?))
 }

@@ -23,7 +23,7 @@ impl Out for Sink {
 
     fn span(&self, span: &Closed<'_>) {
         for pipeline in self.pipelines.iter() {
-            pipeline.offer(span.to_finished());
+            pipeline.close_span(span);
         }
     }
 }

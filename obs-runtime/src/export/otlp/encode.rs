@@ -1,63 +1,154 @@
 //! Spans as an `ExportTraceServiceRequest`, written by hand from the rendered fields.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::wire::Message;
-use crate::engine::{FieldValue, FinishedSpan, Link, SpanKind};
+use crate::engine::{FieldValue, Link, SpanKind};
+use crate::export::batch::{Batch, Span};
+use crate::log::json;
 
-/// The request with these spans, one scope for each target.
-pub(super) fn request(resource: &[u8], spans: &[FinishedSpan]) -> Vec<u8> {
-    let mut scopes: BTreeMap<&str, Vec<&FinishedSpan>> = BTreeMap::new();
-    for span in spans {
-        scopes.entry(span.target).or_default().push(span);
-    }
-    let mut out = Message(Vec::with_capacity(spans.len() * 256));
-    out.message(1, |out| {
-        out.bytes(1, resource);
-        for (target, spans) in scopes {
-            out.message(2, |out| {
-                out.message(1, |out| out.text(1, target));
-                for span in spans {
-                    out.message(2, |out| self::span(out, span));
-                }
-            });
-        }
-    });
-    out.0
+/// Writes requests; what it needs for that is kept from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    limits: Limits,
+    targets: Vec<&'static str>,
+    /// The number of each span's target.
+    scopes: Vec<u32>,
 }
 
-fn span(out: &mut Message, span: &FinishedSpan) {
-    out.bytes(1, &span.trace_id.to_u128().to_be_bytes());
-    out.bytes(2, &span.span_id.to_u64().to_be_bytes());
-    out.text(3, span.trace_state.as_deref().unwrap_or_default());
-    if let Some(parent) = span.parent_id {
+/// How much of a span is exported.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) attributes: usize,
+    pub(super) length: usize,
+    pub(super) links: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { attributes: 128, length: usize::MAX, links: 128 }
+    }
+}
+
+impl Encoder {
+    pub(super) fn new(limits: Limits) -> Self {
+        Encoder { limits, ..Encoder::default() }
+    }
+
+    /// Appends the request with these spans, one scope for each target, in the order in which targets are first seen.
+    pub(super) fn request(&mut self, out: &mut Message, resource: &[u8], batch: &Batch, range: Range<usize>) {
+        self.targets.clear();
+        self.scopes.clear();
+        for number in range.clone() {
+            let target = batch.get(number).fixed.target;
+            // The same target is usually the same text in memory, too.
+            let found = self.targets.iter().position(|known| std::ptr::eq(*known, target) || *known == target);
+            let scope = found.unwrap_or_else(|| {
+                self.targets.push(target);
+                self.targets.len() - 1
+            });
+            self.scopes.push(scope as u32);
+        }
+        let Encoder { limits, targets, scopes } = self;
+        out.large(1, |out| {
+            out.bytes(1, resource);
+            for (scope, target) in targets.iter().enumerate() {
+                out.large(2, |out| {
+                    out.message(1, |out| out.text(1, target));
+                    for (number, of) in range.clone().zip(&*scopes) {
+                        if *of as usize == scope {
+                            out.medium(2, |out| span(out, &batch.get(number), limits));
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
+    let fixed = span.fixed;
+    out.bytes(1, &fixed.trace_id.to_u128().to_be_bytes());
+    out.bytes(2, &fixed.span_id.to_u64().to_be_bytes());
+    out.some(3, span.trace_state);
+    if let Some(parent) = fixed.parent_id {
         out.bytes(4, &parent.to_u64().to_be_bytes());
     }
-    out.text(5, &span.name);
-    out.varint(6, kind(span.kind));
-    out.fixed64(7, span.start_unix_nanos);
-    out.fixed64(8, span.start_unix_nanos.saturating_add(span.duration_nanos));
-    for (key, value) in span.fields.iter() {
-        attribute(out, 9, &key, &value);
+    out.some(5, span.name);
+    out.varint(6, kind(fixed.kind));
+    out.fixed64(7, fixed.start_unix_nanos);
+    out.fixed64(8, fixed.start_unix_nanos.saturating_add(fixed.duration_nanos));
+    let mut count = 0;
+    for (key, value) in json::raw_pairs(span.fields) {
+        count += 1;
+        if count <= limits.attributes {
+            rendered(out, 9, key, value, limits.length);
+        }
     }
-    if let Some((file, line)) = span.location {
-        attribute(out, 9, "code.file.path", &FieldValue::Str(file.into()));
+    if let Some((file, line)) = fixed.location {
+        text(out, 9, b"code.file.path", file.as_bytes());
         attribute(out, 9, "code.line.number", &FieldValue::I64(i64::from(line)));
     }
-    for Link { trace_id, span_id, .. } in &span.links {
+    if count > limits.attributes {
+        out.varint(10, (count - limits.attributes) as u64);
+    }
+    for Link { trace_id, span_id, .. } in span.links.iter().take(limits.links) {
         out.message(13, |out| {
             out.bytes(1, &trace_id.to_u128().to_be_bytes());
             out.bytes(2, &span_id.to_u64().to_be_bytes());
         });
     }
-    if let Err(error) = span.status() {
+    if span.links.len() > limits.links {
+        out.varint(14, (span.links.len() - limits.links) as u64);
+    }
+    if let Some(error) = span.failure() {
         out.message(15, |out| {
-            out.text(2, error);
+            out.some(2, error);
             out.varint(3, 2);
         });
     }
     // Bit 8: it is known whether the parent is remote; bit 9: it is.
-    out.fixed32(16, u32::from(span.flags) | 1 << 8 | u32::from(span.parent_is_remote) << 9);
+    out.fixed32(16, u32::from(fixed.flags) | 1 << 8 | u32::from(fixed.parent_is_remote) << 9);
+}
+
+/// A field as an attribute, from the key and the value as they stand on a log line.
+fn rendered(out: &mut Message, field: u32, key: &[u8], value: &[u8], length: usize) {
+    match (bare(key), bare(value)) {
+        (Some(key), Some(value)) => text(out, field, key, cut(value, length)),
+        _ => match json::value(value) {
+            FieldValue::Str(value) => text(out, field, json::key(key).as_bytes(), cut(value.as_bytes(), length)),
+            value => attribute(out, field, &json::key(key), &value),
+        },
+    }
+}
+
+/// What stands between the quotes, where it is a string that needs no unescaping.
+fn bare(text: &[u8]) -> Option<&[u8]> {
+    let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    // Folded, so that it is done many bytes at a time.
+    let escapes = inside.iter().fold(false, |found, byte| found | (*byte == b'\\'));
+    (!escapes).then_some(inside)
+}
+
+/// The longest beginning of at most `length` bytes that ends between characters.
+fn cut(text: &[u8], length: usize) -> &[u8] {
+    if text.len() <= length {
+        return text;
+    }
+    let goes_on = |at: usize| text[at] & 0b1100_0000 == 0b1000_0000;
+    let end = (0..=length).rev().find(|at| !goes_on(*at)).unwrap_or_default();
+    &text[..end]
+}
+
+/// An attribute that is text. The lengths are known before, so that nothing is moved.
+fn text(out: &mut Message, field: u32, key: &[u8], value: &[u8]) {
+    let value_length = Message::bytes_length(value.len());
+    let key_length = if key.is_empty() { 0 } else { Message::bytes_length(key.len()) };
+    out.length(field, key_length + Message::bytes_length(value_length));
+    out.some(1, key);
+    out.length(2, value_length);
+    // Inside a `oneof` an empty text is a value and is written.
+    out.bytes(1, value);
 }
 
 fn kind(kind: SpanKind) -> u64 {
@@ -74,7 +165,6 @@ pub(super) fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldV
     out.message(field, |out| {
         out.text(1, key);
         out.message(2, |out| match value {
-            // Inside a `oneof` an empty text is a value and is written.
             FieldValue::Str(text) => out.bytes(1, text.as_bytes()),
             FieldValue::Bool(truth) => out.varint(2, u64::from(*truth)),
             FieldValue::I64(number) => out.varint(3, number.cast_unsigned()),
@@ -95,13 +185,21 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message as _;
 
-    use super::*;
-    use crate::engine::Fields;
+    use super::{Encoder, Limits};
+    use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanKind};
+    use crate::export::batch::Batch;
+    use crate::export::otlp::wire::Message;
     use crate::log::json;
     use crate::{Ended, SpanId, TraceId};
 
-    fn decoded(spans: &[FinishedSpan]) -> ExportTraceServiceRequest {
-        let bytes = request(&[], spans);
+    fn decoded(spans: &[FinishedSpan], limits: Limits) -> ExportTraceServiceRequest {
+        let mut batch = Batch::default();
+        for span in spans {
+            batch.push_finished(span);
+        }
+        let mut out = Message::default();
+        Encoder::new(limits).request(&mut out, &[], &batch, 0..batch.len());
+        let bytes = out.0;
         let request = ExportTraceServiceRequest::decode(&*bytes).expect("the official decoder reads it");
         assert_eq!(request.encode_to_vec().len(), bytes.len(), "nothing is written that the decoder does not know");
         request
@@ -238,18 +336,44 @@ mod tests {
     proptest! {
         #[test]
         fn the_official_decoder_finds_every_span_as_it_was(spans in proptest::collection::vec(spans(), 0..8)) {
-            let request = decoded(&spans);
+            let request = decoded(&spans, Limits::default());
             prop_assert_eq!(request.resource_spans.len(), 1);
-            let mut expected_scopes: BTreeMap<&str, Vec<Span>> = BTreeMap::new();
+            let mut expected_scopes: Vec<(String, Vec<Span>)> = Vec::new();
             for span in &spans {
-                expected_scopes.entry(span.target).or_default().push(expected(span));
+                let scope = expected_scopes.iter_mut().find(|(target, _)| target == span.target);
+                match scope {
+                    Some((_, spans)) => spans.push(expected(span)),
+                    None => expected_scopes.push((span.target.to_owned(), vec![expected(span)])),
+                }
             }
             let scopes: Vec<(String, Vec<Span>)> = (request.resource_spans[0].scope_spans.iter())
                 .map(|scope| (scope.scope.clone().unwrap_or_default().name, scope.spans.clone()))
                 .collect();
-            let expected_scopes: Vec<_> =
-                expected_scopes.into_iter().map(|(target, spans)| (target.to_owned(), spans)).collect();
             prop_assert_eq!(scopes, expected_scopes);
+        }
+
+        #[test]
+        fn limits_cut_and_count(spans in proptest::collection::vec(spans(), 1..4), attributes in 0..4_usize, length in 0..9_usize) {
+            let limits = Limits { attributes, length, links: 1 };
+            let request = decoded(&spans, limits);
+            let found: Vec<&Span> = request.resource_spans[0].scope_spans.iter().flat_map(|scope| &scope.spans).collect();
+            for span in &spans {
+                let id = span.span_id.to_u64().to_be_bytes();
+                let found = found.iter().find(|found| found.span_id == id).expect("it is there");
+                let fields = span.fields.iter().count();
+                let own = |key: &str| key == "code.file.path" || key == "code.line.number";
+                let kept: Vec<_> = found.attributes.iter().filter(|pair| !own(&pair.key)).collect();
+                prop_assert_eq!(kept.len(), fields.min(attributes));
+                prop_assert_eq!(found.dropped_attributes_count as usize, fields.saturating_sub(attributes));
+                prop_assert_eq!(found.links.len() + found.dropped_links_count as usize, span.links.len());
+                for (kept, (_, whole)) in kept.iter().zip(span.fields.iter()) {
+                    let kept = kept.value.as_ref().and_then(|value| value.value.as_ref());
+                    if let (Some(Value::StringValue(kept)), FieldValue::Str(whole)) = (kept, whole) {
+                        prop_assert!(kept.len() <= length && whole.starts_with(kept.as_str()));
+                        prop_assert_eq!(kept.len(), whole.floor_char_boundary(length.min(whole.len())));
+                    }
+                }
+            }
         }
     }
 }

@@ -1,15 +1,19 @@
 //! The exporter: one request a batch, on a runtime of its own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
 
-use super::{OtlpError, encode, grpc, http as over_http, resource, retry};
+use super::encode::{Encoder, Limits};
+use super::wire::Message;
+use super::{OtlpError, grpc, http as over_http, resource, retry};
 use crate::config::{ObservabilityConfig, OtlpProtocol};
 use crate::engine::FinishedSpan;
-use crate::export::{Delivery, Exporter};
+use crate::export::batch::Batch;
+use crate::export::{Delivery, Exporter, Receive};
 
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-obs-runtime/", env!("CARGO_PKG_VERSION"));
 
@@ -21,6 +25,9 @@ pub struct OtlpExporter {
     address: Address,
     timeout: std::time::Duration,
     resource: Vec<u8>,
+    encoder: Encoder,
+    /// How long the last request was: about as long is the next one.
+    length: usize,
     /// Made on the exporter's thread, which is no place of anybody else's runtime.
     connection: Option<Connection>,
 }
@@ -60,6 +67,12 @@ impl OtlpExporter {
             },
             timeout: config.otlp_timeout,
             resource: resource::encoded(service, &config.resource),
+            encoder: Encoder::new(Limits {
+                attributes: config.span_attribute_limit,
+                length: config.attribute_length_limit,
+                links: config.span_link_limit,
+            }),
+            length: 0,
             connection: None,
         }))
     }
@@ -96,8 +109,20 @@ fn headers(given: &BTreeMap<String, String>) -> Result<HeaderMap, OtlpError> {
 
 impl Exporter for OtlpExporter {
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
-        let request = Bytes::from(encode::request(&self.resource, &spans));
-        self.send(request, spans.len())
+        let mut batch = Batch::default();
+        for span in &spans {
+            batch.push_finished(span);
+        }
+        self.receive(&batch, 0..batch.len())
+    }
+}
+
+impl Receive for OtlpExporter {
+    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery {
+        let mut request = Message(Vec::with_capacity(self.length + self.length / 4));
+        self.encoder.request(&mut request, &self.resource, batch, range.clone());
+        self.length = request.0.len();
+        self.send(request.0.into(), range.len())
     }
 }
 

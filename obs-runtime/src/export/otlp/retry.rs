@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::answer::{Attempt, delivery};
 use crate::export::Delivery;
 use crate::ids;
+use crate::metrics::own;
 
 /// The first pause before a retry; each next one is half as long again, as the OpenTelemetry Collector has it.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -24,7 +25,11 @@ where
     let mut before = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let (problem, after) = match timeout_at(deadline, send(left)).await {
+        let attempt = timeout_at(deadline, send(left)).await;
+        if !matches!(attempt, Ok(Attempt::Taken { rejected: 0, .. })) {
+            own::export_failed();
+        }
+        let (problem, after) = match attempt {
             Ok(Attempt::Taken { rejected, message }) => return delivery(spans, rejected, &message),
             Ok(Attempt::Refused(problem)) => return Delivery::none(problem),
             Ok(Attempt::Later { problem, after }) => (problem, after),

@@ -1,7 +1,7 @@
 //! The wire format of protocol buffers, as much of it as OTLP needs.
 
 /// Writes fields. Empty texts are left out, as proto3 asks.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Message(pub(super) Vec<u8>);
 
 impl Message {
@@ -27,27 +27,71 @@ impl Message {
     }
 
     pub(super) fn text(&mut self, field: u32, value: &str) {
+        self.some(field, value.as_bytes());
+    }
+
+    /// The same for text that is at hand as bytes.
+    pub(super) fn some(&mut self, field: u32, value: &[u8]) {
         if !value.is_empty() {
-            self.bytes(field, value.as_bytes());
+            self.bytes(field, value);
         }
     }
 
-    /// A message inside this one. Its length goes before it, and is known after it: where one byte is too short, it is moved.
+    /// Begins a field of so many bytes, which are to be written next.
+    pub(super) fn length(&mut self, field: u32, bytes: usize) {
+        self.tag(field, 2);
+        self.raw(bytes as u64);
+    }
+
+    /// How long a field of the numbers 1 to 15 with so many bytes is.
+    pub(super) fn bytes_length(bytes: usize) -> usize {
+        1 + raw_length(bytes) + bytes
+    }
+
+    /// A message inside this one, of less than 128 bytes as a rule.
     pub(super) fn message(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
+        self.sized(field, 1, write);
+    }
+
+    /// A message of 128 bytes to 16 KiB as a rule.
+    pub(super) fn medium(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
+        self.sized(field, 2, write);
+    }
+
+    /// A message of 16 KiB to 2 MiB as a rule.
+    pub(super) fn large(&mut self, field: u32, write: impl FnOnce(&mut Message)) {
+        self.sized(field, 3, write);
+    }
+
+    /// Its length goes before a message, and is known after it: where the room that was left for it is too much or too
+    /// little, the message is moved.
+    fn sized(&mut self, field: u32, room: usize, write: impl FnOnce(&mut Message)) {
         self.tag(field, 2);
         let at = self.0.len();
-        self.0.push(0);
+        self.0.extend_from_slice(&[0; 3][..room]);
         write(self);
-        let length = self.0.len() - at - 1;
-        let mut prefix = Message::default();
-        prefix.raw(length as u64);
-        self.0.splice(at..=at, prefix.0);
+        let length = self.0.len() - at - room;
+        let needed = raw_length(length);
+        if needed != room {
+            let (short, long) = (room.min(needed), room.max(needed));
+            match needed < room {
+                true => drop(self.0.drain(at + short..at + long)),
+                false => drop(self.0.splice(at..at, std::iter::repeat_n(0, long - short))),
+            }
+        }
+        let mut rest = length as u64;
+        for byte in &mut self.0[at..at + needed] {
+            *byte = rest as u8 | 0x80;
+            rest >>= 7;
+        }
+        self.0[at + needed - 1] &= 0x7f;
     }
 
     fn tag(&mut self, field: u32, wire_type: u32) {
         self.raw(u64::from(field << 3 | wire_type));
     }
 
+    #[inline]
     fn raw(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
@@ -55,6 +99,12 @@ impl Message {
         }
         self.0.push(value as u8);
     }
+}
+
+/// How many bytes a length takes.
+fn raw_length(length: usize) -> usize {
+    let bits = usize::BITS - (length | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 /// A field as it is read.
@@ -120,6 +170,25 @@ mod tests {
         let (4, Field::Bytes(inner)) = found[3] else { panic!("{:?}", found[3]) };
         assert_eq!(fields(inner).collect::<Vec<_>>(), [(1, Field::Bytes("x".repeat(300).as_bytes()))]);
         assert_eq!(found.len(), 4);
+    }
+
+    #[test]
+    fn lengths_are_written_in_as_few_bytes_as_they_need() {
+        for size in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+            let write: [fn(&mut Message, Vec<u8>); 3] = [
+                |out, body| out.message(2, |out| out.0.extend(body)),
+                |out, body| out.medium(2, |out| out.0.extend(body)),
+                |out, body| out.large(2, |out| out.0.extend(body)),
+            ];
+            let mut expected = Message::default();
+            expected.bytes(2, &vec![7; size]);
+            assert_eq!(expected.0.len(), Message::bytes_length(size));
+            for write in write {
+                let mut message = Message::default();
+                write(&mut message, vec![7; size]);
+                assert!(message.0 == expected.0, "{size}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,275 @@
+//! Finished spans in few buffers: what a pipeline keeps until they are exported.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use tracing::Level;
+
+use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanKind};
+use crate::{Ended, SpanId, TraceId};
+
+/// Spans one after another, their texts in one buffer. Filled again, it allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    heads: Vec<Head>,
+    text: Vec<u8>,
+    links: Vec<Link>,
+}
+
+/// What has a fixed size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fixed {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_id: Option<SpanId>,
+    pub(crate) parent_is_remote: bool,
+    pub(crate) flags: u8,
+    pub(crate) kind: SpanKind,
+    pub(crate) outcome: Option<Ended>,
+    pub(crate) level: Level,
+    pub(crate) target: &'static str,
+    pub(crate) location: Option<(&'static str, u32)>,
+    pub(crate) start_unix_nanos: u64,
+    pub(crate) duration_nanos: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    fixed: Fixed,
+    /// The name where it is not in the text.
+    name: &'static str,
+    texts: Texts,
+    text: usize,
+    links: (usize, usize),
+}
+
+/// The lengths of the texts, in their order.
+#[derive(Clone, Copy, Debug)]
+struct Texts {
+    /// 0: the name is in the head.
+    name: u32,
+    trace_state: u32,
+    fields: u32,
+    /// None: it did not end in an error.
+    error: Option<u32>,
+}
+
+/// One of the spans in a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) fixed: &'a Fixed,
+    pub(crate) trace_state: &'a [u8],
+    pub(crate) name: &'a [u8],
+    /// `,"key":value` for each field.
+    pub(crate) fields: &'a [u8],
+    pub(crate) error: Option<&'a [u8]>,
+    pub(crate) links: &'a [Link],
+}
+
+impl Span<'_> {
+    /// The description of the error, where it failed or panicked.
+    pub(crate) fn failure(&self) -> Option<&[u8]> {
+        match (self.error, self.fixed.outcome) {
+            (Some(error), _) => Some(error),
+            (None, Some(outcome @ (Ended::Panicked | Ended::Error))) => Some(outcome.as_str().as_bytes()),
+            _ => None,
+        }
+    }
+}
+
+/// How much memory a span takes besides its texts and links.
+pub(crate) const FIXED: usize = size_of::<Head>();
+
+/// What a span brings, from wherever it comes.
+struct Parts<'a> {
+    fixed: Fixed,
+    name: &'a Cow<'static, str>,
+    trace_state: &'a str,
+    fields: &'a [u8],
+    error: Option<&'a str>,
+    links: &'a [Link],
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// How much memory the spans need.
+    pub(crate) fn bytes(&self) -> usize {
+        self.heads.len() * FIXED + self.text.len() + size_of_val(&*self.links)
+    }
+
+    /// Forgets the spans and keeps the buffers, up to so many bytes.
+    pub(crate) fn clear(&mut self, kept: usize) {
+        self.heads.clear();
+        self.text.clear();
+        self.links.clear();
+        if self.heads.capacity() * FIXED + self.text.capacity() > kept {
+            *self = Batch::default();
+        }
+    }
+
+    /// Adds a span that ends now.
+    #[inline]
+    pub(crate) fn push(&mut self, span: &Closed<'_>) {
+        let Closed { record, ids, meta, .. } = span;
+        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
+        let own = Cow::Borrowed(meta.name());
+        let rare = record.rare();
+        self.put(Parts {
+            fixed: Fixed {
+                trace_id: ids.trace,
+                span_id: ids.span,
+                parent_id: ids.parent,
+                parent_is_remote: ids.parent_is_remote,
+                flags: ids.flags,
+                kind: record.kind,
+                outcome: span.outcome,
+                level: *meta.level(),
+                target: meta.target(),
+                location: meta.file().zip(meta.line()),
+                start_unix_nanos: record.start.unix_nanos(),
+                duration_nanos: span.end.since(record.start),
+            },
+            name: rare.and_then(|rare| rare.name.as_ref()).unwrap_or(&own),
+            trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default(),
+            fields: record.fields.own_text(),
+            error: span.error,
+            links: rare.map_or(&[], |rare| &rare.links),
+        });
+    }
+
+    /// Adds a span that has ended.
+    pub(crate) fn push_finished(&mut self, span: &FinishedSpan) {
+        self.put(Parts {
+            fixed: Fixed {
+                trace_id: span.trace_id,
+                span_id: span.span_id,
+                parent_id: span.parent_id,
+                parent_is_remote: span.parent_is_remote,
+                flags: span.flags,
+                kind: span.kind,
+                outcome: span.outcome,
+                level: span.level,
+                target: span.target,
+                location: span.location,
+                start_unix_nanos: span.start_unix_nanos,
+                duration_nanos: span.duration_nanos,
+            },
+            name: &span.name,
+            trace_state: span.trace_state.as_deref().unwrap_or_default(),
+            fields: span.fields.text(),
+            error: span.error.as_deref(),
+            links: &span.links,
+        });
+    }
+
+    #[inline]
+    fn put(&mut self, Parts { fixed, name, trace_state, fields, error, links }: Parts<'_>) {
+        let text = self.text.len();
+        let (name, own) = match name {
+            Cow::Borrowed(name) => (*name, ""),
+            Cow::Owned(name) => ("", name.as_str()),
+        };
+        let mut add = |text: &[u8]| {
+            self.text.extend_from_slice(text);
+            text.len() as u32
+        };
+        let texts = Texts {
+            name: add(own.as_bytes()),
+            trace_state: add(trace_state.as_bytes()),
+            fields: add(fields),
+            error: error.map(|error| add(error.as_bytes())),
+        };
+        let begin = self.links.len();
+        self.links.extend_from_slice(links);
+        self.heads.push(Head { fixed, name, texts, text, links: (begin, self.links.len()) });
+    }
+
+    /// Takes over all the spans of another one, which is empty then.
+    pub(crate) fn append(&mut self, other: &mut Batch) {
+        if self.is_empty() {
+            return std::mem::swap(self, other);
+        }
+        let (text, links) = (self.text.len(), self.links.len());
+        self.text.append(&mut other.text);
+        self.links.append(&mut other.links);
+        self.heads.extend(other.heads.drain(..).map(|head| Head {
+            text: head.text + text,
+            links: (head.links.0 + links, head.links.1 + links),
+            ..head
+        }));
+    }
+
+    /// The span of this number.
+    pub(crate) fn get(&self, number: usize) -> Span<'_> {
+        let head = &self.heads[number];
+        let mut rest = &self.text[head.text..];
+        let mut next = |length: u32| {
+            let (taken, after) = rest.split_at(length as usize);
+            rest = after;
+            taken
+        };
+        let name = next(head.texts.name);
+        Span {
+            fixed: &head.fixed,
+            name: if name.is_empty() { head.name.as_bytes() } else { name },
+            trace_state: next(head.texts.trace_state),
+            fields: next(head.texts.fields),
+            error: head.texts.error.map(next),
+            links: &self.links[head.links.0..head.links.1],
+        }
+    }
+
+    /// Some of the spans, for an exporter that is not ours.
+    pub(crate) fn to_finished(&self, range: Range<usize>) -> Vec<FinishedSpan> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        range
+            .map(|number| {
+                let (head, span) = (&self.heads[number], self.get(number));
+                let fixed = span.fixed;
+                FinishedSpan {
+                    trace_id: fixed.trace_id,
+                    span_id: fixed.span_id,
+                    parent_id: fixed.parent_id,
+                    parent_is_remote: fixed.parent_is_remote,
+                    flags: fixed.flags,
+                    trace_state: (!span.trace_state.is_empty()).then(|| text(span.trace_state).into()),
+                    name: if head.texts.name == 0 { head.name.into() } else { text(span.name).into() },
+                    target: fixed.target,
+                    location: fixed.location,
+                    level: fixed.level,
+                    kind: fixed.kind,
+                    start_unix_nanos: fixed.start_unix_nanos,
+                    duration_nanos: fixed.duration_nanos,
+                    fields: Fields::of(span.fields),
+                    outcome: fixed.outcome,
+                    error: span.error.map(|error| text(error).into()),
+                    links: span.links.to_vec(),
+                }
+            })
+            .collect()
+    }
+
+    /// One span that ends now.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only a capture keeps single spans"))]
+    pub(crate) fn one(span: &Closed<'_>) -> Option<FinishedSpan> {
+        let mut batch = Batch::default();
+        batch.push(span);
+        batch.to_finished(0..1).pop()
+    }
+
+    /// The number behind the last span of a request that begins with the span `from`: of so many spans and about so many
+    /// bytes at most, but of one span at least.
+    pub(crate) fn end_of_request(&self, from: usize, spans: usize, bytes: usize) -> usize {
+        let most = self.len().min(from.saturating_add(spans.max(1)));
+        let Some(first) = self.heads.get(from) else { return from };
+        let fits = |number: usize| self.heads[number].text - first.text <= bytes;
+        (from + 1..most).find(|number| !fits(*number)).map_or(most, |number| (number - 1).max(from + 1))
+    }
+}
