@@ -24,12 +24,16 @@
 //! its own only where no observed function below has told the cause. A handler that panics is answered with an empty 500, and the outcome is `panicked`.
 //!
 //! [`HttpLayer::names`] counts under the names of OpenTelemetry's semantic conventions instead of the published ones, or beside them.
+//!
+//! Beside it: [`grpc`] for tonic, [`client_layer`] for calls to other services, and with the features `ws`, `reqwest` and `tonic` the modules of these
+//! names and the carrier `Metadata`.
 #![deny(missing_docs)]
 
 mod body;
 mod call;
 mod client;
 mod fields;
+pub mod grpc;
 #[cfg(feature = "tonic")]
 mod metadata;
 mod metrics;

@@ -26,7 +26,7 @@ const MOST: usize = 24_000;
 
 impl<M: Borrow<MetadataMap>> Carrier for Metadata<M> {
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
-        self.0.borrow().get_all(key).into_iter().map(|value| value.as_encoded_bytes())
+        self.0.borrow().get_all(key).into_iter().map(MetadataValue::as_encoded_bytes)
     }
 }
 
