@@ -50,6 +50,7 @@
 //! | stay in the context across threads, tasks and channels | [`CallContext`], [`spawn_thread`], [`spawn`] |
 //! | serve HTTP | the crate `obs-http`: one layer for a router |
 //! | start and stop, serve `/metrics` and the probes | [`Telemetry`], [`Builder`] |
+//! | change the level while the service runs | [`LevelChange`], `/admin/level` |
 //! | configure it by file and environment | [`ObservabilityConfig`] |
 //! | look at what was emitted, in a test | `testing` (feature) |
 //! | send spans somewhere of your own | [`export`], [`engine::FinishedSpan`] |
@@ -126,7 +127,7 @@ pub use crate::sensitive::Sensitive;
 pub use crate::serve::{ServeError, Server, metrics_router};
 #[cfg(feature = "tokio")]
 pub use crate::tasks::{InContext, spawn, spawn_blocking};
-pub use crate::telemetry::{Builder, Report, StartError, Telemetry};
+pub use crate::telemetry::{Builder, LevelChange, LevelError, LevelStatus, Report, StartError, Telemetry};
 pub use obs_macros::{Carrier, Classify, LabelSet, LabelValue, MetricSet, StateMachine, correlated, observed};
 pub use tracing;
 pub use tracing::{

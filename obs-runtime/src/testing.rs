@@ -31,7 +31,7 @@ use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef, Out};
 use crate::engine::filter::Filter;
 use crate::engine::sampling::Sampler;
-use crate::engine::subscriber::Engine;
+use crate::engine::subscriber::{self, Engine};
 use crate::engine::{Closed, FieldValue, FinishedSpan, Link, SpanKind};
 use crate::export::batch::Batch;
 use crate::log::Render;
@@ -239,7 +239,7 @@ impl Capture {
         let core = Core::new(Filter::everything(), sampler, Render::Json, out);
         Capture {
             memory,
-            dispatch: Dispatch::new(Engine(CoreRef::Shared(Arc::new(core)))),
+            dispatch: subscriber::scoped(Engine(CoreRef::Shared(Arc::new(core)))),
             scope: Scope::new(),
             active: Active::begin(),
         }

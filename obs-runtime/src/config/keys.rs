@@ -99,7 +99,7 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A filter that means something. A single word that is not a level would be read as a target and silence all others: nobody
 /// who sets a level wants that.
-fn level(text: &str) -> Result<(), Allowed> {
+pub(super) fn level(text: &str) -> Result<(), Allowed> {
     let is_level =
         |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)) || word.parse::<u8>().is_ok();
     let word = text.trim();

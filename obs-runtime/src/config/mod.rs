@@ -233,6 +233,17 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// What is wrong with a text as the directives of a filter, as the end of the sentence "it takes …".
+pub(crate) fn check_level(text: &str) -> Result<(), String> {
+    keys::level(text)
+}
+
+/// The duration that is written as `10s`, `250ms` or `5m`.
+#[cfg_attr(not(feature = "serve"), allow(dead_code))]
+pub(crate) fn read_duration(text: &str) -> Option<Duration> {
+    value::duration(text)
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     value::duration(&text)

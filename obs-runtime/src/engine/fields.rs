@@ -165,6 +165,14 @@ impl List {
         self.pieces[self.own_pieces..].iter().map(|piece| (piece.key, json::value(json::after_key(self.piece(piece)))))
     }
 
+    /// The value of a field, inherited or not, as JSON.
+    pub(crate) fn get(&self, key: &str) -> Option<&[u8]> {
+        if !self.may_have(key) {
+            return None;
+        }
+        self.pieces.iter().find(|piece| piece.key == key).map(|piece| json::after_key(self.piece(piece)))
+    }
+
     fn piece(&self, piece: &Piece) -> &[u8] {
         &self.text[piece.start as usize..piece.end as usize]
     }

@@ -1,9 +1,11 @@
 //! The engine as a `tracing::Subscriber`.
 
+use std::sync::OnceLock;
+
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record as Values};
-use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 use crate::engine::clock::Moment;
@@ -46,7 +48,7 @@ impl Subscriber for Engine {
     }
 
     fn enabled(&self, meta: &Metadata<'_>) -> bool {
-        self.0.filter.enabled(meta)
+        self.0.filter.enabled(meta, self.0.address())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -172,8 +174,18 @@ fn adopt_conventions(record: &mut Record) {
     }
 }
 
+/// The dispatcher of an engine that is the subscriber of some scopes only.
+///
+/// While `tracing` knows one dispatcher alone, it asks the subscriber of the thread at hand in its place: a callsite that is
+/// first met by a thread outside those scopes would be off in them too. So there is one more, which wants nothing.
+pub(crate) fn scoped(engine: Engine) -> Dispatch {
+    static OTHER: OnceLock<Dispatch> = OnceLock::new();
+    OTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+    Dispatch::new(engine)
+}
+
 /// The engine behind a dispatcher, if it is one.
 #[inline]
-pub(crate) fn of(dispatch: &tracing::Dispatch) -> Option<&CoreRef> {
+pub(crate) fn of(dispatch: &Dispatch) -> Option<&CoreRef> {
     dispatch.downcast_ref::<Engine>().map(|engine| &engine.0)
 }

@@ -1,4 +1,4 @@
-//! What people ask: the routers mounted on the administration, behind a token where one is set.
+//! What people ask: the runtime itself, and the routers mounted on the administration, behind a token where one is set.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -12,11 +12,11 @@ use axum::response::IntoResponse;
 
 use super::server::ServeError;
 
-/// The routers at their paths.
+/// The routers at their paths, under what the runtime itself answers: its routes win.
 ///
 /// # Errors
 /// A path that cannot be mounted, or is mounted twice: axum would panic.
-pub(super) fn router(mounts: Vec<(String, Router)>, token: Option<String>) -> Result<Router, ServeError> {
+pub(super) fn router(own: Router, mounts: Vec<(String, Router)>, token: Option<String>) -> Result<Router, ServeError> {
     let mut paths: Vec<String> = Vec::new();
     let mut admin = Router::new();
     for (path, router) in mounts {
@@ -26,6 +26,8 @@ pub(super) fn router(mounts: Vec<(String, Router)>, token: Option<String>) -> Re
         admin = if path == "/" { admin.fallback_service(router) } else { admin.nest(&path, router) };
         paths.push(path);
     }
+    // As a fallback, because two routers that are merged must not have a route in common.
+    let admin = own.fallback_service(admin);
     Ok(match token {
         Some(token) => {
             let token = Token::new(token);

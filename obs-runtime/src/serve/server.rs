@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) readiness: Readiness,
     pub(crate) admin: SocketAddr,
     pub(crate) admin_token_file: Option<PathBuf>,
+    /// What the runtime itself answers on the administration.
+    pub(crate) own: Router,
     /// Routers of the administration with their paths.
     pub(crate) mounts: Vec<(String, Router)>,
 }
@@ -137,7 +139,7 @@ pub(crate) async fn start(settings: Settings) -> Result<Server, ServeError> {
     if token.is_none() && !settings.admin.ip().is_loopback() {
         return Err(ServeError::OpenAdmin { addr: settings.admin });
     }
-    let admin = admin::router(settings.mounts, token)?;
+    let admin = admin::router(settings.own, settings.mounts, token)?;
     let metrics = probes::router(settings.metrics_text, settings.readiness.clone());
     let (metrics_listener, metrics_addr) = bind(settings.metrics).await?;
     let (admin_listener, admin_addr) = bind(settings.admin).await?;
@@ -184,6 +186,7 @@ mod tests {
             readiness: Readiness::default(),
             admin: ([127, 0, 0, 1], 0).into(),
             admin_token_file: None,
+            own: Router::new(),
             mounts: vec![("/debug".to_owned(), Router::new().route("/spans", get(|| async { "spans" })))],
         }
     }

@@ -8,11 +8,12 @@ use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::sampling::Sampler;
-use crate::engine::subscriber::Engine;
+use crate::engine::subscriber::{self, Engine};
 use crate::export::{Exporter, Owning, Pipeline, Settings};
 use crate::log::Render;
 use crate::log::writer::Writer;
 use crate::metrics::{MetricSet, RegisterError, set};
+use crate::telemetry::level::Level;
 use crate::telemetry::serving::Serving;
 use crate::telemetry::sink::Sink;
 use crate::telemetry::{Inner, StartError, Telemetry, hook, otlp};
@@ -127,9 +128,11 @@ impl Builder {
             if config.log_json { Render::Json } else { Render::Pretty },
             Box::new(Sink { writer: writer.clone(), pipelines: Arc::clone(&pipelines) }),
         );
+        let core = hold(core);
         let inner = Inner {
             service,
-            dispatch: Dispatch::new(Engine(hold(core))),
+            level: Level::new(core.clone(), config.log_level.clone()),
+            dispatch: if core.is_process() { Dispatch::new(Engine(core)) } else { subscriber::scoped(Engine(core)) },
             writer,
             pipelines,
             serving,

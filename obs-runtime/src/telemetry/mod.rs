@@ -1,8 +1,11 @@
 //! Start and stop: the only module that touches what is global to the process.
 
+#[cfg(feature = "serve")]
+mod administration;
 mod builder;
 mod error;
 mod hook;
+mod level;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(not(feature = "otlp"))]
@@ -23,10 +26,12 @@ use tracing::{Dispatch, dispatcher};
 
 pub use self::builder::Builder;
 pub use self::error::StartError;
+pub use self::level::{LevelChange, LevelError, LevelStatus};
 use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
 use crate::export::Pipeline;
 use crate::log::writer::Writer;
+use crate::telemetry::level::Level;
 use crate::telemetry::serving::Serving;
 
 /// The runtime: the subscriber, the log writer and the exporters. Dropped, it flushes for at most two seconds.
@@ -57,6 +62,7 @@ struct Inner {
     writer: Writer,
     pipelines: Arc<[Pipeline]>,
     serving: Serving,
+    level: Arc<Level>,
     stopped: AtomicBool,
 }
 
@@ -123,6 +129,7 @@ impl Inner {
     fn shutdown(&self, deadline: Instant) -> Report {
         self.stopped.store(true, Relaxed);
         self.serving.stop();
+        self.level.reset();
         let mut report = Report::default();
         // All of them first, so that none takes a span more while another one is waited for.
         self.pipelines.iter().for_each(Pipeline::close);

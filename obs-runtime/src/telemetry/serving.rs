@@ -7,7 +7,7 @@ use axum::Router;
 
 use crate::metrics::registry;
 use crate::serve::{self, Readiness, ServeError, Server, Settings};
-use crate::telemetry::{Builder, Telemetry};
+use crate::telemetry::{Builder, Telemetry, administration};
 
 #[derive(Default)]
 pub(super) struct Serving {
@@ -41,7 +41,7 @@ impl Telemetry {
     }
 
     /// Serves `/metrics`, `/healthz` and `/readyz` at `metrics_address` and `metrics_port`, and the administration at
-    /// `admin_address` and `admin_port`. Both are bound when this returns; they stop at [`shutdown`](Self::shutdown).
+    /// `admin_address` and `admin_port`: `/admin/level`, and what is mounted. Both are bound when this returns; they stop at [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// When an address cannot be bound, when the administration would be open to other machines without a token, or outside
@@ -56,6 +56,7 @@ impl Telemetry {
             admin: SocketAddr::new(config.admin_address, config.admin_port),
             admin_token_file: config.admin_token_file.clone(),
             mounts: serving.mounts.clone(),
+            own: administration::router(&self.inner),
         })
         .await?;
         serving.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server.clone());
