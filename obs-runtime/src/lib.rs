@@ -58,7 +58,7 @@
 //!
 //! # Features
 //!
-//! The first six are on by default. A library that only annotates depends on this crate with `default-features = false`: that is
+//! The first seven are on by default. A library that only annotates depends on this crate with `default-features = false`: that is
 //! the macros, the engine, log lines, metrics and propagation, without tokio and without axum.
 //!
 //! | Feature | What it adds |
@@ -69,6 +69,7 @@
 //! | `tokio` | [`spawn`] and [`spawn_blocking`], which carry the context; [`InContext`] for futures and streams |
 //! | `serve` | [`Telemetry::serve`] and [`Builder::mount`], [`metrics_router`], [`request_id_middleware`] |
 //! | `otlp` | finished spans over OTLP, by gRPC or by HTTP |
+//! | `signal` | [`Telemetry::shutdown_on_signal`], on Unix |
 //! | `otlp-tls` | the same over TLS, by rustls |
 //! | `testing` | `testing::capture`: for `[dev-dependencies]` |
 #![deny(missing_docs)]

@@ -121,7 +121,7 @@ fn a_change_for_one_user_leaves_all_others_as_they_are() {
     };
     // `work finished` is told at debug as well.
     assert_eq!(of("u1"), [json!("working"), json!("in detail"), json!("work finished"), json!("known late")]);
-    assert_eq!(of("u2"), [json!("work finished"); 0]);
+    assert!(of("u2").is_empty(), "{lines:?}");
     assert_eq!(lines.last().expect("one line")["message"], "for everybody");
     assert_eq!(lines.len(), 5);
 }

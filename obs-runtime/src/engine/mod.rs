@@ -10,6 +10,7 @@ pub(crate) mod callsite;
 pub(crate) mod clock;
 pub(crate) mod context;
 pub(crate) mod core;
+pub(crate) mod facade;
 pub(crate) mod fields;
 pub(crate) mod filter;
 mod finished;

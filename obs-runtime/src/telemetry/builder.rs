@@ -7,6 +7,7 @@ use tracing::{Dispatch, dispatcher};
 use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef};
+use crate::engine::facade;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::{self, Engine};
 use crate::export::{Exporter, Owning, Pipeline, Settings};
@@ -84,6 +85,8 @@ impl Builder {
         dispatcher::set_global_default(telemetry.inner.dispatch.clone()).map_err(|_| StartError::AlreadyStarted)?;
         crate::propagation::set_default_trust(telemetry.inner.config.trust);
         crate::propagation::set_baggage_fields(&telemetry.inner.config.baggage_fields);
+        facade::install();
+        telemetry.inner.level.follow();
         hook::install(Arc::downgrade(&telemetry.inner));
         for warning in &telemetry.inner.config.warnings {
             tracing::warn!(target: "obs_runtime::config", "{warning}");

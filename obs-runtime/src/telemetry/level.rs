@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::engine::core::CoreRef;
+use crate::engine::facade;
 use crate::engine::filter::{Change, Directives, Whom};
 use crate::names;
 use crate::telemetry::Telemetry;
@@ -152,10 +153,16 @@ impl Level {
             .spawn(move || level.end_at(until, number))
             .map_err(LevelError::Thread)?;
         self.core.filter.change(Some(Change::new(directives, change.whom.clone())));
+        self.follow();
         *state = State { change: Some((change, until)), number };
         drop(state);
         self.moved.notify_all();
         Ok(())
+    }
+
+    /// Makes `log` records follow the level in force.
+    pub(super) fn follow(&self) {
+        facade::follow(&self.core);
     }
 
     pub(super) fn reset(&self) {
@@ -166,6 +173,7 @@ impl Level {
         state.number += 1;
         if state.change.take().is_some() {
             self.core.filter.change(None);
+            self.follow();
         }
         self.moved.notify_all();
     }

@@ -16,6 +16,8 @@ mod serving;
 #[cfg(not(feature = "serve"))]
 #[path = "no_serving.rs"]
 mod serving;
+#[cfg(all(feature = "signal", unix))]
+mod signal;
 mod sink;
 
 use std::sync::Arc;
