@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse;
 use axum::{Router, routing};
 use flate2::read::GzDecoder;
@@ -38,7 +38,7 @@ impl Collector {
         let calls = Arc::clone(&seen);
         let take = routing::post(move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
             let mut plain = Vec::new();
-            match headers.get("content-encoding").map(|value| value.as_bytes()) {
+            match headers.get("content-encoding").map(HeaderValue::as_bytes) {
                 Some(b"gzip") => drop(GzDecoder::new(&*body).read_to_end(&mut plain).expect("it is gzip")),
                 Some(other) => panic!("{other:?}"),
                 None => plain.extend_from_slice(&body),
