@@ -68,6 +68,7 @@ pub(crate) struct Span<'a> {
 
 impl Span<'_> {
     /// The description of the error, where it failed or panicked.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
     pub(crate) fn failure(&self) -> Option<&[u8]> {
         match (self.error, self.fixed.outcome) {
             (Some(error), _) => Some(error),

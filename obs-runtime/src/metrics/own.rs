@@ -92,6 +92,7 @@ pub(crate) fn holds(queue: Queue, bytes: usize) {
 }
 
 /// An attempt to export failed.
+#[cfg_attr(not(feature = "otlp"), allow(dead_code))]
 pub(crate) fn export_failed() {
     FAILURES.fetch_add(1, Relaxed);
 }
