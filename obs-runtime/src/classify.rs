@@ -11,7 +11,6 @@ use tracing::Level;
 /// The event that tells the error has its level, and span and event its kind as `error.type`.
 ///
 /// ```
-/// # #[cfg(feature = "testing")] {
 /// use obs_runtime::{Classify, Level, observed};
 ///
 /// #[derive(Debug, Classify)]
