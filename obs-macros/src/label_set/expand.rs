@@ -24,7 +24,7 @@ pub(super) fn label_set(set: &LabelSet) -> TokenStream {
             const LABELS: &'static [#rt::LabelDescriptor] = &[#(#labels),*];
 
             #[inline]
-            fn visit(&self, #visitor: &mut #rt::LabelVisitor) { #(#visits)* }
+            fn visit<'__obs>(&'__obs self, #visitor: &mut #rt::LabelVisitor<'__obs>) { #(#visits)* }
         }
     }
 }

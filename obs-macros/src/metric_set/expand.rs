@@ -69,6 +69,18 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
                     #(#added)*
                 }
             }
+
+            #[automatically_derived]
+            impl #rt::Collector for #ident {
+                fn desc(&self) -> #rt::Vec<&#rt::Desc> {
+                    static __OBS_DESCS: #rt::Descs = #rt::Descs::new();
+                    __OBS_DESCS.of(<Self as #rt::MetricSet>::DESCRIPTORS)
+                }
+
+                fn collect(&self) -> #rt::Vec<#rt::MetricFamily> {
+                    #rt::collect(self)
+                }
+            }
         };
     }
 }

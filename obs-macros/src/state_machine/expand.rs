@@ -25,6 +25,7 @@ pub(super) fn state_machine(machine: &StateMachine) -> TokenStream {
     let (index, from_arg, to_arg) = (local("index"), local("from"), local("to"));
     let descriptors = descriptors(machine, &rt);
     let diagram = diagram(machine, &edges);
+    let doc = format!("The states and the edges between them:\n\n```mermaid\n{diagram}```");
     let check = machine.buckets.as_ref().map(|buckets| {
         let span = buckets.span();
         quote_spanned! {span=>
@@ -56,6 +57,7 @@ pub(super) fn state_machine(machine: &StateMachine) -> TokenStream {
             const __OBS_BUCKETS: &[::core::primitive::f64] = #buckets;
             #check
 
+            #[doc = #doc]
             #[automatically_derived]
             impl #rt::StateMachine for #ident {
                 const NAME: &'static ::core::primitive::str = #name;

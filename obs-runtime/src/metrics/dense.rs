@@ -12,7 +12,8 @@ use crate::metrics::descriptor::Descriptor;
 use crate::metrics::family::{At, Given};
 use crate::metrics::label::{LabelSet, LabelVisitor};
 use crate::metrics::lanes::{self, Place, Reading};
-use crate::metrics::series::{Cursor, PAGE, Series, Shown};
+use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
+use crate::metrics::text;
 
 pub(crate) struct Dense<L, C: Cell> {
     descriptor: &'static Descriptor,
@@ -23,7 +24,9 @@ pub(crate) struct Dense<L, C: Cell> {
     showing: Mutex<()>,
 }
 
-type Slot<L, C> = OnceLock<Box<Series<L, C>>>;
+/// A series, with its labels as they are written.
+type Slot<L, C> = OnceLock<Box<Written<L, C>>>;
+type Written<L, C> = (Series<L, C>, Box<str>);
 
 /// The mark of a series whose numbers are not in lanes.
 const THERE: u64 = 1;
@@ -38,31 +41,39 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
         }
     }
 
-    #[inline]
-    pub(crate) fn find(&self, labels: Given<L>) -> At<'_, L, C> {
-        let Some(index) = LabelVisitor::index(labels.get()) else { return At::Labels(labels.into_shared()) };
-        let Some(mark) = self.marks.get(index) else { return At::Labels(labels.into_shared()) };
-        match mark.load(Acquire) {
-            0 => self.appear(index, labels),
-            mark => self.at(index, mark).unwrap_or_else(|| At::Labels(labels.into_shared())),
+    /// The series of `labels`, if it is there.
+    #[inline(always)]
+    pub(crate) fn hit(&self, labels: &L) -> Option<At<'_, L, C>> {
+        let index = LabelVisitor::index(labels)?;
+        match self.marks.get(index)?.load(Acquire) {
+            0 => None,
+            mark => self.at(index, mark),
         }
     }
 
-    #[inline]
+    /// The series of `labels`; it is there from now on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn find(&self, labels: Given<L>) -> At<'_, L, C> {
+        match LabelVisitor::index(labels.get()) {
+            Some(index) if index < self.marks.len() => self.appear(index, labels.into_shared()),
+            _ => At::Labels(labels.into_shared()),
+        }
+    }
+
+    #[inline(always)]
     fn at(&self, index: usize, mark: u64) -> Option<At<'_, L, C>> {
         if C::IN_LANES {
             return Some(At::Lanes(Place::unpack(mark)));
         }
-        Some(At::Slot(self.series.get(index)?.get()?))
+        Some(At::Slot(&self.series.get(index)?.get()?.0))
     }
 
-    #[cold]
-    fn appear(&self, index: usize, labels: Given<L>) -> At<'_, L, C> {
-        let labels = labels.into_shared();
+    fn appear(&self, index: usize, labels: Arc<L>) -> At<'_, L, C> {
         // The text of a label is somebody's code, which may use this very metric: it is asked before the lock is taken.
-        let series = self.series[index].get_or_init(|| {
-            let key = LabelVisitor::key(&*labels);
-            Box::new(Series::new(self.descriptor, &key, Some(Arc::clone(&labels))))
+        let (series, _) = &**self.series[index].get_or_init(|| {
+            let written = text::labels(self.descriptor, LabelVisitor::key(&*labels).texts());
+            Box::new((Series::new(Some(Arc::clone(&labels))), written.into_boxed_str()))
         });
         let _showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut mark = self.marks[index].load(Acquire);
@@ -96,7 +107,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     }
 
     /// The series that are there, with what their mark says.
-    fn there(&self) -> impl Iterator<Item = (usize, &Series<L, C>, Option<Place>)> {
+    fn there(&self) -> impl Iterator<Item = (usize, &Written<L, C>, Option<Place>)> {
         self.marks.iter().zip(&self.series).enumerate().filter_map(|(index, (mark, series))| {
             let mark = mark.load(Acquire);
             let place = C::IN_LANES.then(|| Place::unpack(mark));
@@ -105,7 +116,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     }
 
     pub(crate) fn retain(&self, mut keep: impl FnMut(&L) -> bool) {
-        for (index, series, _) in self.there() {
+        for (index, (series, _), _) in self.there() {
             if series.labels.as_ref().is_some_and(|labels| !keep(labels)) {
                 self.remove_at(index);
             }
@@ -113,7 +124,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     }
 
     pub(crate) fn expire(&self, reading: &Reading, ttl: Duration) {
-        for (index, series, place) in self.there() {
+        for (index, (series, _), place) in self.there() {
             if series.expired(place, self.descriptor, reading, ttl) {
                 self.remove_at(index);
             }
@@ -122,14 +133,14 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
 
     /// The labels of the series at `place`.
     pub(crate) fn labels_at(&self, place: Place) -> Option<Arc<L>> {
-        self.there().find(|(_, _, here)| *here == Some(place))?.1.labels.clone()
+        self.there().find(|(_, _, here)| *here == Some(place))?.1.0.labels.clone()
     }
 
     /// Shows the next series, in the order of their labels' variants; says whether there are more.
-    pub(crate) fn page(&self, reading: &Reading, cursor: &mut Cursor, show: &mut dyn FnMut(&Shown<'_>)) -> bool {
+    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
         let mut there = self.there().skip_while(|(index, ..)| *index < cursor.index);
-        for (_, series, place) in there.by_ref().take(PAGE) {
-            series.show(place, self.descriptor, reading, show);
+        for (_, (series, labels), place) in there.by_ref().take(PAGE) {
+            viewer.view(labels, series, place, self.descriptor);
         }
         match there.next() {
             Some((index, ..)) => cursor.index = index,

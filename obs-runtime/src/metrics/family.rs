@@ -12,7 +12,7 @@ use crate::metrics::label::LabelSet;
 use crate::metrics::lanes::{Place, Reading};
 use crate::metrics::open::Open;
 use crate::metrics::scope;
-use crate::metrics::series::{Cursor, Series, Shown};
+use crate::metrics::series::{Cursor, Series, Viewer};
 
 /// Above this many possible series a map is smaller than the array.
 const DENSE: usize = 1 << 14;
@@ -75,6 +75,8 @@ impl<L> Given<L> {
 }
 
 impl<L: LabelSet, C: Cell> Family<L, C> {
+    const IS_DENSE: bool = matches!(closed_series(L::LABELS), Some(series) if series <= DENSE);
+
     pub(crate) fn new(descriptor: &'static Descriptor) -> Arc<Self> {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let store = match closed_series(L::LABELS) {
@@ -107,14 +109,33 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     }
 
     #[cold]
+    #[inline(never)]
     fn stand_in(&self) -> Option<Arc<Self>> {
         scope::current()?.family(self.id, || self.scoped())
     }
 
     /// The series of `labels`; it is there from now on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with(&self, labels: L) -> At<'_, L, C> {
-        match self.here() {
+        if scope::any() {
+            return self.with_scope(labels);
+        }
+        let hit = match &self.store {
+            Store::Dense(dense) if Self::IS_DENSE => dense.hit(&labels),
+            Store::Open(open) if !Self::IS_DENSE => open.hit(&labels),
+            // What stands in for a dense one in a scope.
+            _ => None,
+        };
+        match hit {
+            Some(at) => at,
+            None => self.find(Given::Owned(labels)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_scope(&self, labels: L) -> At<'_, L, C> {
+        match self.stand_in() {
             None => self.find(Given::Owned(labels)),
             Some(scoped) => {
                 let labels = Arc::new(labels);
@@ -125,29 +146,41 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     }
 
     /// Updates a series, in the scope of this thread if it is in one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn update(&self, at: &At<'_, L, C>, update: C::Update) {
-        if scope::any()
-            && let Some(scoped) = self.stand_in()
-        {
-            let labels = match at {
-                At::Lanes(place) => self.labels_at(*place),
-                At::Slot(series) => series.labels.clone(),
-                At::Shared(series) => series.labels.clone(),
-                At::Labels(labels) => Some(Arc::clone(labels)),
-            };
-            if let Some(labels) = labels {
-                scoped.update_found(&labels, update);
-            }
-            return;
+        if scope::any() {
+            return self.update_scope(at, update);
         }
+        match at {
+            At::Lanes(place) => C::update_place(*place, self.descriptor, &update),
+            At::Slot(series) => series.cell.update(update),
+            other => self.update_slowly(other, update),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn update_scope(&self, at: &At<'_, L, C>, update: C::Update) {
+        let Some(scoped) = self.stand_in() else { return self.update_slowly(at, update) };
+        let labels = match at {
+            At::Lanes(place) => self.labels_at(*place),
+            At::Slot(series) => series.labels.clone(),
+            At::Shared(series) => series.labels.clone(),
+            At::Labels(labels) => Some(Arc::clone(labels)),
+        };
+        if let Some(labels) = labels {
+            scoped.update_found(&labels, update);
+        }
+    }
+
+    #[inline(never)]
+    fn update_slowly(&self, at: &At<'_, L, C>, update: C::Update) {
         match at {
             At::Labels(labels) => self.update_found(labels, update),
             found => self.update_at(found, update),
         }
     }
 
-    #[inline]
     fn update_at(&self, at: &At<'_, L, C>, update: C::Update) {
         match at {
             At::Lanes(place) => C::update_place(*place, self.descriptor, &update),
@@ -170,7 +203,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
         }
     }
 
-    #[inline]
+    #[cold]
     fn find(&self, labels: Given<L>) -> At<'_, L, C> {
         match &self.store {
             Store::Dense(dense) => dense.find(labels),
@@ -225,7 +258,7 @@ pub(crate) trait AnyFamily: Any + Send + Sync {
     fn expire(&self, reading: &Reading);
 
     /// Shows the next series in their order; says whether there are more.
-    fn page(&self, reading: &Reading, cursor: &mut Cursor, show: &mut dyn FnMut(&Shown<'_>)) -> bool;
+    fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool;
 }
 
 impl<L: LabelSet, C: Cell> AnyFamily for Family<L, C> {
@@ -241,10 +274,10 @@ impl<L: LabelSet, C: Cell> AnyFamily for Family<L, C> {
         }
     }
 
-    fn page(&self, reading: &Reading, cursor: &mut Cursor, show: &mut dyn FnMut(&Shown<'_>)) -> bool {
+    fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
         match &self.store {
-            Store::Dense(dense) => dense.page(reading, cursor, show),
-            Store::Open(open) => open.page(reading, cursor, show),
+            Store::Dense(dense) => dense.page(cursor, viewer),
+            Store::Open(open) => open.page(cursor, viewer),
         }
     }
 }

@@ -82,6 +82,11 @@ impl LabelValue for Status {
     // From 100 to 999. A handful is used, so they are kept in a map.
     const VALUES: Values = Values::Open { max: 900 };
 
+    #[inline]
+    fn ready(&self) -> Option<&str> {
+        Some(self.0.as_str())
+    }
+
     fn text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str(self.0.as_str())
     }
@@ -113,6 +118,11 @@ impl Route {
 
 impl LabelValue for Route {
     const VALUES: Values = Values::Open { max: 1_000 };
+
+    #[inline]
+    fn ready(&self) -> Option<&str> {
+        Some(self.as_str())
+    }
 
     fn text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         out.write_str(self.as_str())

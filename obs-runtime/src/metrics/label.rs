@@ -86,7 +86,7 @@ pub trait LabelSet: Send + Sync + 'static {
     const LABELS: &'static [LabelDescriptor];
 
     /// Shows every value to `visitor`, in the order of [`LABELS`](Self::LABELS).
-    fn visit(&self, visitor: &mut LabelVisitor);
+    fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>);
 
     /// The value, where there is but one: a metric without labels is shown from the start.
     #[doc(hidden)]
@@ -104,57 +104,87 @@ pub(crate) const OTHER: &str = "_other";
 
 /// Reads the values of a [`LabelSet`] one after the other.
 #[derive(Debug)]
-pub struct LabelVisitor {
-    index: usize,
+pub struct LabelVisitor<'a> {
+    want: Want<'a>,
+    /// Nothing was there that this visitor cannot take.
     sound: bool,
-    key: Option<Key>,
 }
 
-impl LabelVisitor {
+#[derive(Debug)]
+enum Want<'a> {
+    /// Where the values stand in an array of all of them: mixed radix, the last label fastest.
+    Index(usize),
+    /// Their texts, where they are there already.
+    Texts([&'a str; MOST], usize),
+    /// Their texts, written.
+    Key(Key),
+}
+
+/// So many texts are taken without memory from the heap.
+const MOST: usize = 8;
+
+impl<'a> LabelVisitor<'a> {
     /// Takes the value of the next label.
-    #[inline]
-    pub fn label<T: LabelValue>(&mut self, value: &T) {
-        if let Values::Closed(values) = T::VALUES {
-            let index = value.index();
-            self.sound &= index < values.len();
-            self.index = self.index.wrapping_mul(values.len()).wrapping_add(index);
-            if let Some(key) = &mut self.key {
-                key.push(values.get(index).copied().unwrap_or(OTHER));
+    #[inline(always)]
+    pub fn label<T: LabelValue>(&mut self, value: &'a T) {
+        match &mut self.want {
+            Want::Index(index) => {
+                if let Values::Closed(values) = T::VALUES {
+                    let at = value.index();
+                    self.sound &= at < values.len();
+                    *index = index.wrapping_mul(values.len()).wrapping_add(at);
+                }
             }
-        } else if let Some(key) = &mut self.key {
-            match value.ready() {
-                Some(text) => key.push(text),
-                None => key.write(value),
-            }
+            Want::Texts(texts, count) => match (ready(value), texts.get_mut(*count)) {
+                (Some(text), Some(slot)) => {
+                    *slot = text;
+                    *count += 1;
+                }
+                _ => self.sound = false,
+            },
+            Want::Key(key) => key.take(value),
         }
     }
 
-    /// Where these values stand in an array of all of them: mixed radix, the last label fastest.
-    #[inline]
-    pub(crate) fn index(labels: &impl LabelSet) -> Option<usize> {
-        let mut visitor = LabelVisitor { index: 0, sound: true, key: None };
+    /// Where these values stand in an array of all that there can be.
+    #[inline(always)]
+    pub(crate) fn index(labels: &'a impl LabelSet) -> Option<usize> {
+        let mut visitor = LabelVisitor { want: Want::Index(0), sound: true };
         labels.visit(&mut visitor);
-        visitor.sound.then_some(visitor.index)
+        match visitor.want {
+            Want::Index(index) if visitor.sound => Some(index),
+            _ => None,
+        }
     }
 
-    /// One that takes keys.
-    pub(crate) const fn of_keys() -> Self {
-        LabelVisitor { index: 0, sound: true, key: Some(Key { text: String::new(), ends: Vec::new() }) }
-    }
-
-    /// The key of these values, for as long as nobody asks for another: no memory is taken once it is large enough.
-    #[inline]
-    pub(crate) fn key_of(&mut self, labels: &impl LabelSet) -> &Key {
-        self.key.get_or_insert_default().clear();
-        labels.visit(self);
-        self.key.get_or_insert_default()
+    /// Shows the texts of the values.
+    #[inline(always)]
+    pub(crate) fn texts<R>(labels: &'a impl LabelSet, show: impl FnOnce(&[&str]) -> R) -> R {
+        let mut visitor = LabelVisitor { want: Want::Texts([""; MOST], 0), sound: true };
+        labels.visit(&mut visitor);
+        match &visitor.want {
+            Want::Texts(texts, count) if visitor.sound => show(texts.get(..*count).unwrap_or_default()),
+            _ => show(&LabelVisitor::key(labels).texts().collect::<Vec<_>>()),
+        }
     }
 
     /// The key of these values: equal for equal tuples and for no others.
-    pub(crate) fn key(labels: &impl LabelSet) -> Key {
-        let mut visitor = LabelVisitor::of_keys();
+    pub(crate) fn key(labels: &'a impl LabelSet) -> Key {
+        let mut visitor = LabelVisitor { want: Want::Key(Key::default()), sound: true };
         labels.visit(&mut visitor);
-        visitor.key.unwrap_or_default()
+        match visitor.want {
+            Want::Key(key) => key,
+            _ => Key::default(),
+        }
+    }
+}
+
+/// The text of a value that need not be written first.
+#[inline(always)]
+fn ready<T: LabelValue>(value: &T) -> Option<&str> {
+    match T::VALUES {
+        Values::Closed(values) => Some(values.get(value.index()).copied().unwrap_or(OTHER)),
+        Values::Open { .. } => value.ready(),
     }
 }
 
@@ -166,26 +196,22 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    #[inline]
-    fn clear(&mut self) {
-        // What one huge value took is not kept for ever.
-        self.text.clear();
-        if self.text.capacity() > 4_096 {
-            self.text = String::new();
-        }
-        self.ends.clear();
-    }
-
-    #[inline]
     fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.ends.push(self.text.len());
     }
 
-    fn write<T: LabelValue>(&mut self, value: &T) {
-        // A `Display` that fails leaves what it wrote until then.
-        let _ = value.text(&mut self.text);
-        self.ends.push(self.text.len());
+    #[cold]
+    #[inline(never)]
+    fn take<T: LabelValue>(&mut self, value: &T) {
+        match ready(value) {
+            Some(text) => self.push(text),
+            None => {
+                // A `Display` that fails leaves what it wrote until then.
+                let _ = value.text(&mut self.text);
+                self.ends.push(self.text.len());
+            }
+        }
     }
 
     pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
@@ -201,58 +227,13 @@ impl Key {
             text
         })
     }
-
-    /// The same in no more memory than it takes.
-    pub(crate) fn shrunk(mut self) -> Self {
-        self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self
-    }
-
-    /// Where to look for it in a table. Seeded anew in each process, so that nobody can make labels that meet.
-    #[inline]
-    pub(crate) fn hash(&self, seed: u64) -> u64 {
-        let ends = self.ends.iter().fold(seed, |mixed, end| mixed.rotate_left(23) ^ *end as u64);
-        hash(self.text.as_bytes(), ends)
-    }
-}
-
-/// Folded multiplication of sixteen bytes at a time, the last sixteen as they come.
-#[inline]
-fn hash(bytes: &[u8], seed: u64) -> u64 {
-    const ODD: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x8cb9_2ba7_2f3d_8dd7];
-    let fold = |a: u64, b: u64| {
-        let wide = u128::from(a) * u128::from(b);
-        (wide as u64) ^ (wide >> 64) as u64
-    };
-    let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight));
-    let half = |at: usize| {
-        let four = bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |four| u32::from_le_bytes(*four));
-        u64::from(four)
-    };
-    let length = bytes.len();
-    let mut state = fold(seed ^ ODD[0], ODD[1]);
-    let mut at = 0;
-    while at + 16 < length {
-        state = fold(word(at) ^ state, word(at + 8) ^ ODD[1]);
-        at += 16;
-    }
-    let (a, b) = match length {
-        16.. => (word(length - 16), word(length - 8)),
-        8.. => (word(0), word(length - 8)),
-        4.. => (half(0), half(length - 4)),
-        1.. => (u64::from(bytes[0]) << 8 | u64::from(bytes[length / 2]), u64::from(bytes[length - 1])),
-        0 => (0, 0),
-    };
-    state = fold(a ^ state, b ^ ODD[2]);
-    fold(state ^ length as u64, ODD[0])
 }
 
 impl LabelSet for () {
     const LABELS: &'static [LabelDescriptor] = &[];
 
     #[inline]
-    fn visit(&self, _visitor: &mut LabelVisitor) {}
+    fn visit<'a>(&'a self, _visitor: &mut LabelVisitor<'a>) {}
 
     fn only() -> Option<Self> {
         Some(())

@@ -55,6 +55,7 @@ mod cell;
 mod dense;
 mod exemplar;
 mod family;
+mod hash;
 mod http;
 mod kinds;
 mod lanes;
@@ -69,15 +70,28 @@ pub(crate) mod text;
 
 pub(crate) mod check;
 #[cfg(feature = "prometheus")]
+pub(crate) mod collector;
+#[cfg(not(feature = "prometheus"))]
+#[path = "no_collector.rs"]
+pub(crate) mod collector;
+#[cfg(feature = "prometheus")]
 pub(crate) mod foreign;
 #[cfg(not(feature = "prometheus"))]
 #[path = "no_foreign.rs"]
 mod foreign;
 pub(crate) mod own;
+mod process;
 pub(crate) mod registry;
 pub(crate) mod set;
 pub(crate) mod state;
+#[cfg(feature = "tokio")]
+mod tokio;
+#[cfg(not(feature = "tokio"))]
+#[path = "no_tokio.rs"]
+mod tokio;
 
+#[cfg(feature = "prometheus")]
+pub use self::collector::collector;
 pub use self::descriptor::{Descriptor, Kind, LabelDescriptor};
 pub use self::http::{Method, Route, Status};
 pub use self::kinds::{

@@ -1,7 +1,5 @@
 //! The series of open labels: a bounded map, keyed by the whole tuple.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +10,7 @@ use crate::metrics::descriptor::Descriptor;
 use crate::metrics::family::{At, Given};
 use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
-use crate::metrics::series::{Cursor, PAGE, Series, Shown};
+use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
 use crate::metrics::table::Finder;
 use crate::metrics::text;
 
@@ -25,42 +23,13 @@ pub(crate) struct Open<L, C: Cell> {
 }
 
 struct All<L, C: Cell> {
-    /// In the order in which they are written.
-    series: BTreeMap<ByLabels<L, C>, Option<Place>>,
+    /// By their labels as they are written, which are equal for equal tuples and for no others, as quotes are escaped.
+    series: BTreeMap<Box<str>, Found<L, C>>,
     /// How many of them are somebody's own, not one of those that take what found no room.
     own: usize,
     /// For each open label, its values and how many series have each.
     values: Vec<HashMap<String, usize>>,
     limit: usize,
-}
-
-/// A series, in the order of its labels as they are written.
-struct ByLabels<L, C>(Arc<Series<L, C>>);
-
-impl<L, C> PartialEq for ByLabels<L, C> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.rendered == other.0.rendered
-    }
-}
-
-impl<L, C> Eq for ByLabels<L, C> {}
-
-impl<L, C> PartialOrd for ByLabels<L, C> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<L, C> Ord for ByLabels<L, C> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.rendered.cmp(&other.0.rendered)
-    }
-}
-
-impl<L, C> Borrow<str> for ByLabels<L, C> {
-    fn borrow(&self) -> &str {
-        &self.0.rendered
-    }
 }
 
 impl<L: LabelSet, C: Cell> Open<L, C> {
@@ -74,16 +43,25 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         Open { descriptor, finder: Finder::new(), all }
     }
 
+    /// The series of `labels`, if it is there.
     #[inline]
-    pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
-        let hit = self.finder.find(labels.get(), |row| match row.place {
-            Some(place) => Some(At::Lanes(place)),
-            None => Arc::clone(&row.series).downcast().ok().map(At::Shared),
+    pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
+        let found = LabelVisitor::texts(labels, |texts| {
+            self.finder.find(texts, |row| match row.place {
+                Some(place) if C::IN_LANES => Some(At::Lanes(place)),
+                _ => Arc::clone(&row.series).downcast().ok().map(At::Shared),
+            })
         });
-        hit.flatten().unwrap_or_else(|| self.appear(labels.into_shared()))
+        found.flatten()
     }
 
+    /// The series of `labels`; it is there from now on.
     #[cold]
+    #[inline(never)]
+    pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
+        self.hit(labels.get()).unwrap_or_else(|| self.appear(labels.into_shared()))
+    }
+
     fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {
         let key = LabelVisitor::key(&*labels);
         let mut all = self.lock();
@@ -104,7 +82,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
             return at(series, place);
         }
         let wholly = Key::of(key.texts().enumerate().map(|(at, text)| if is_open::<L>(at) { OTHER } else { text }));
-        let (series, place) = all.get(self.descriptor, &wholly).unwrap_or_else(|| all.put(self, wholly, None));
+        let (series, place) = all.get(self.descriptor, &wholly).unwrap_or_else(|| all.put(self, &wholly, None));
         at(series, place)
     }
 
@@ -116,7 +94,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
 
     pub(crate) fn retain(&self, mut keep: impl FnMut(&L) -> bool) {
         // No lock is held while the caller's code runs: it may well use this metric.
-        let every: Vec<_> = self.lock().series.keys().map(|series| Arc::clone(&series.0)).collect();
+        let every: Vec<_> = self.lock().series.values().map(|(series, _)| Arc::clone(series)).collect();
         for labels in every.iter().filter_map(|series| series.labels.as_deref()) {
             if !keep(labels) {
                 self.remove(labels);
@@ -125,7 +103,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     }
 
     pub(crate) fn expire(&self, reading: &Reading, ttl: Duration) {
-        let every: Vec<_> = self.lock().series.iter().map(|(series, place)| (Arc::clone(&series.0), *place)).collect();
+        let every: Vec<_> = self.lock().series.values().cloned().collect();
         for (series, place) in every {
             if let Some(labels) = &series.labels
                 && series.expired(place, self.descriptor, reading, ttl)
@@ -138,31 +116,33 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     /// The labels of the series at `place`.
     pub(crate) fn labels_at(&self, place: Place) -> Option<Arc<L>> {
         let all = self.lock();
-        let (series, _) = all.series.iter().find(|(_, here)| **here == Some(place))?;
-        series.0.labels.clone()
+        let (series, _) = all.series.values().find(|(_, here)| *here == Some(place))?;
+        series.labels.clone()
     }
 
     /// Shows the next series, in the order of their labels; says whether there are more.
-    pub(crate) fn page(&self, reading: &Reading, cursor: &mut Cursor, show: &mut dyn FnMut(&Shown<'_>)) -> bool {
+    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
         let after = cursor.after.as_deref().map_or(Unbounded, Excluded);
         let all = self.lock();
         let page = all.series.range::<str, _>((after, Unbounded)).take(PAGE);
-        let (count, last);
+        let (mut count, mut last) = (0, None);
         if C::ASKS {
             // Callbacks are asked without the lock: they may well use this metric.
-            let page: Vec<_> = page.map(|(series, place)| (Arc::clone(&series.0), *place)).collect();
+            let page: Vec<_> = page.map(|(labels, found)| (labels.clone(), found.clone())).collect();
             drop(all);
-            page.iter().for_each(|(series, place)| series.show(*place, self.descriptor, reading, show));
-            count = page.len();
-            last = page.last().map(|(series, _)| series.rendered.to_string());
-        } else {
-            let mut shown = (0, None);
-            for (series, place) in page {
-                series.0.show(*place, self.descriptor, reading, show);
-                shown = (shown.0 + 1, Some(&series.0.rendered));
+            for (labels, (series, place)) in &page {
+                viewer.view(labels, series, *place, self.descriptor);
             }
-            count = shown.0;
-            last = shown.1.map(ToString::to_string);
+            count = page.len();
+            last = page.into_iter().next_back().map(|(labels, _)| labels.into());
+        } else {
+            for (labels, (series, place)) in page {
+                viewer.view(labels, series, *place, self.descriptor);
+                count += 1;
+                if count == PAGE {
+                    last = Some(labels.to_string());
+                }
+            }
         }
         cursor.after = last;
         count == PAGE
@@ -187,19 +167,19 @@ impl<L: LabelSet, C: Cell> All<L, C> {
         for (at, text) in key.texts().enumerate().filter(|(at, text)| is_open::<L>(*at) && *text != OTHER) {
             *self.values[at].entry(text.to_owned()).or_default() += 1;
         }
-        Some(self.put(open, key, labels))
+        Some(self.put(open, &key, labels))
     }
 
     fn get(&self, descriptor: &'static Descriptor, key: &Key) -> Option<Found<L, C>> {
         let rendered = text::labels(descriptor, key.texts());
-        let (series, place) = self.series.get_key_value(&*rendered)?;
-        Some((Arc::clone(&series.0), *place))
+        self.series.get(&*rendered).cloned()
     }
 
-    fn put(&mut self, open: &Open<L, C>, key: Key, labels: Option<&Arc<L>>) -> Found<L, C> {
-        let series = Arc::new(Series::new(open.descriptor, &key, labels.cloned()));
+    fn put(&mut self, open: &Open<L, C>, key: &Key, labels: Option<&Arc<L>>) -> Found<L, C> {
+        let series = Arc::new(Series::new(labels.cloned()));
         let place = if C::IN_LANES { lanes::take(C::width(open.descriptor)) } else { None };
-        self.series.insert(ByLabels(Arc::clone(&series)), place);
+        let rendered = text::labels(open.descriptor, key.texts()).into_boxed_str();
+        self.series.insert(rendered, (Arc::clone(&series), place));
         if labels.is_some() {
             self.own += 1;
             open.finder.insert(key, place, Arc::clone(&series) as _);
@@ -217,12 +197,12 @@ impl<L: LabelSet, C: Cell> All<L, C> {
 
     fn remove(&mut self, open: &Open<L, C>, key: &Key) -> Option<Arc<Series<L, C>>> {
         let rendered = text::labels(open.descriptor, key.texts());
-        let (series, place) = self.series.remove_entry(&*rendered)?;
+        let (series, place) = self.series.remove(&*rendered)?;
         open.finder.remove(key);
         if let Some(place) = place {
             lanes::give_back(place, C::width(open.descriptor));
         }
-        self.own -= usize::from(series.0.labels.is_some());
+        self.own -= usize::from(series.labels.is_some());
         for (at, text) in key.texts().enumerate() {
             if let Some(count) = self.values[at].get_mut(text) {
                 *count -= 1;
@@ -231,7 +211,7 @@ impl<L: LabelSet, C: Cell> All<L, C> {
                 }
             }
         }
-        Some(series.0)
+        Some(series)
     }
 }
 
@@ -249,6 +229,6 @@ impl<L, C: Cell> Drop for Open<L, C> {
     fn drop(&mut self) {
         let width = C::width(self.descriptor);
         let all = self.all.get_mut().unwrap_or_else(PoisonError::into_inner);
-        all.series.values().flatten().for_each(|place| lanes::give_back(*place, width));
+        all.series.values().filter_map(|(_, place)| *place).for_each(|place| lanes::give_back(place, width));
     }
 }

@@ -137,7 +137,7 @@ fn dropped() -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         .map(|(signal, reason, lost)| (signal.as_str(), reason.as_str(), lost))
 }
 
-const fn own(
+pub(crate) const fn own(
     name: &'static str,
     kind: Kind,
     help: &'static str,

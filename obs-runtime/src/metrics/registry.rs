@@ -9,11 +9,11 @@ use crate::metrics::descriptor::{Descriptor, Kind};
 use crate::metrics::family::AnyFamily;
 use crate::metrics::lanes::Reading;
 use crate::metrics::operations::{self, OPERATION_DESCRIPTORS};
-use crate::metrics::series::Cursor;
+use crate::metrics::series::{Cursor, Shown, Viewer};
 use crate::metrics::set::{Families, MetricSet};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::text::{Encoder, Flush, Format, Head};
-use crate::metrics::{foreign, own};
+use crate::metrics::{foreign, own, process, tokio};
 
 /// Sets of metrics, and their text.
 #[derive(Default)]
@@ -56,14 +56,19 @@ impl Registry {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut out = String::new();
-        let mut flush = |piece: &mut String| {
+        self.encode_to(&mut |piece| {
             out.push_str(piece);
             true
-        };
+        });
+        out
+    }
+
+    /// The same piece by piece, of 64 KiB or so, until `take` says that it wants no more. Nothing is locked while it runs.
+    pub fn encode_to(&self, take: &mut dyn FnMut(&str) -> bool) {
+        let mut flush = |piece: &mut String| take(piece);
         let mut encoder = Encoder::new(Format::Text, &mut flush);
         write(self.families().into_iter().map(Source::Family).collect(), &Reading::now(), &mut encoder);
         encoder.finish();
-        out
     }
 
     pub(crate) fn families(&self) -> Vec<Arc<dyn AnyFamily>> {
@@ -156,9 +161,11 @@ fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>)
                 family.expire(reading);
                 let mut head = Head::new(family.descriptor(), encoder.format());
                 let mut cursor = Cursor::default();
-                while family.page(reading, &mut cursor, &mut |shown| encoder.series(&mut head, shown, &[]))
-                    && encoder.wanted()
-                {
+                let births = encoder.format() == Format::OpenMetrics;
+                let mut more = true;
+                while more && encoder.wanted() {
+                    let mut show = |shown: &Shown<'_>| encoder.series(&mut head, shown, &[]);
+                    more = family.page(&mut cursor, &mut Viewer { reading, births, show: &mut show });
                     encoder.pause();
                 }
             }
@@ -174,7 +181,8 @@ fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>)
 pub(crate) fn process() -> &'static Registry {
     static PROCESS: LazyLock<Registry> = LazyLock::new(|| {
         let mut names = BTreeMap::new();
-        for descriptor in OPERATION_DESCRIPTORS.iter().chain(own::DESCRIPTORS) {
+        let of_runtime = [OPERATION_DESCRIPTORS, own::DESCRIPTORS, process::DESCRIPTORS, tokio::DESCRIPTORS];
+        for descriptor in of_runtime.into_iter().flatten() {
             // They differ from each other, so this cannot fail.
             let _ = claim(&mut names, descriptor);
         }
@@ -188,6 +196,7 @@ pub(crate) fn process() -> &'static Registry {
 pub(crate) fn write_process(format: Format, flush: Flush<'_>) {
     let reading = Reading::now();
     let ready = operations::of_process(&reading).into_iter().chain(own::snapshots(&reading));
+    let ready = ready.chain(process::snapshots()).chain(tokio::snapshots());
     let families = process().families().into_iter().map(Source::Family);
     let mut encoder = Encoder::new(format, flush);
     write(ready.map(Source::Ready).chain(families).collect(), &reading, &mut encoder);

@@ -6,17 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::cell::{Cell, Used};
 use crate::metrics::descriptor::Descriptor;
-use crate::metrics::label::Key;
 use crate::metrics::lanes::{Place, Reading};
-use crate::metrics::text::{self, Value};
+use crate::metrics::text::Value;
 
 /// One series, with what it is called.
 pub(crate) struct Series<L, C> {
     /// `None` for the one that takes what found no room.
     pub(crate) labels: Option<Arc<L>>,
-    /// The labels as they are written: `method="GET",path="/"`. Equal for equal tuples and for no others, as quotes are
-    /// escaped.
-    pub(crate) rendered: Box<str>,
     /// Milliseconds since the Unix epoch.
     created: AtomicU64,
     /// What was seen of its updates, and when: milliseconds since the Unix epoch.
@@ -26,11 +22,10 @@ pub(crate) struct Series<L, C> {
 }
 
 impl<L, C: Cell> Series<L, C> {
-    pub(crate) fn new(descriptor: &'static Descriptor, key: &Key, labels: Option<Arc<L>>) -> Self {
+    pub(crate) fn new(labels: Option<Arc<L>>) -> Self {
         let now = now();
         Series {
             labels,
-            rendered: text::labels(descriptor, key.texts()).into_boxed_str(),
             created: AtomicU64::new(now),
             used: AtomicU64::new(u64::MAX),
             used_at: AtomicU64::new(now),
@@ -65,15 +60,31 @@ impl<L, C: Cell> Series<L, C> {
         u128::from(now.saturating_sub(self.used_at.load(Relaxed))) >= ttl.as_millis()
     }
 
-    pub(crate) fn show(
-        &self,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn created(&self) -> u64 {
+        self.created.load(Relaxed)
+    }
+}
+
+/// Who is shown series, and what they want to know.
+pub(crate) struct Viewer<'a> {
+    pub(crate) reading: &'a Reading,
+    /// Whether they want to know when a series began: it is one more cache line for each.
+    pub(crate) births: bool,
+    pub(crate) show: &'a mut dyn FnMut(&Shown<'_>),
+}
+
+impl Viewer<'_> {
+    pub(crate) fn view<L, C: Cell>(
+        &mut self,
+        labels: &str,
+        series: &Series<L, C>,
         place: Option<Place>,
         descriptor: &'static Descriptor,
-        reading: &Reading,
-        show: &mut dyn FnMut(&Shown<'_>),
     ) {
-        if let Some(value) = self.cell.value(place, descriptor, reading) {
-            show(&Shown { labels: &self.rendered, created: self.created.load(Relaxed), value });
+        if let Some(value) = series.cell.value(place, descriptor, self.reading) {
+            let created = if self.births { series.created() } else { 0 };
+            (self.show)(&Shown { labels, created, value });
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::metrics::descriptor::Descriptor;
 use crate::metrics::exemplar::Exemplar;
 use crate::metrics::family::AnyFamily;
 use crate::metrics::lanes::Reading;
-use crate::metrics::series::{Cursor, Shown};
+use crate::metrics::series::{Cursor, Shown, Viewer};
 use crate::metrics::text::{self, Encoder, Format, Head, Value};
 
 /// A metric at one moment.
@@ -35,7 +35,8 @@ impl Snapshot {
             let (labels, value) = ((*labels).to_owned(), value.clone());
             series.push(Sample { labels, created: *created, value, exemplars: Vec::new() });
         };
-        while family.page(reading, &mut cursor, &mut show) {}
+        let mut viewer = Viewer { reading, births: false, show: &mut show };
+        while family.page(&mut cursor, &mut viewer) {}
         Snapshot { descriptor: family.descriptor(), series }
     }
 

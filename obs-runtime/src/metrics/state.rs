@@ -273,7 +273,7 @@ impl<S: StateMachine> LabelValue for In<S> {
 impl<S: StateMachine> LabelSet for In<S> {
     const LABELS: &'static [LabelDescriptor] = S::DESCRIPTORS[1].labels;
 
-    fn visit(&self, visitor: &mut LabelVisitor) {
+    fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>) {
         visitor.label(self);
     }
 }
@@ -281,7 +281,7 @@ impl<S: StateMachine> LabelSet for In<S> {
 impl<S: StateMachine> LabelSet for Moved<S> {
     const LABELS: &'static [LabelDescriptor] = S::DESCRIPTORS[0].labels;
 
-    fn visit(&self, visitor: &mut LabelVisitor) {
+    fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>) {
         visitor.label(&self.from);
         visitor.label(&self.to);
     }

@@ -2,20 +2,22 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::metrics::label::{Key, LabelSet, LabelVisitor};
+use crate::metrics::hash::{hash, same};
+use crate::metrics::label::Key;
 use crate::metrics::lanes::Place;
 
 /// One series, as it is found.
 pub(crate) struct Row {
     hash: u64,
-    pub(crate) key: Key,
+    /// The texts of the labels, one after the other, and where each one ends.
+    text: Box<[u8]>,
+    ends: Box<[usize]>,
     /// Whether it was removed: then it is passed over, also in the tables of threads that do not know yet.
     gone: AtomicBool,
     pub(crate) place: Option<Place>,
@@ -43,20 +45,38 @@ struct Newest {
     taken: usize,
 }
 
-/// What a thread keeps. The tables of other metrics that had the same number before differ in their version.
-struct Kept {
-    visitor: LabelVisitor,
-    tables: Vec<Option<Arc<Table>>>,
-}
+/// The tables that a thread keeps. Those of other metrics that had the same number before differ in their version.
+type Kept = Vec<Option<Arc<Table>>>;
 
 thread_local! {
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { visitor: LabelVisitor::of_keys(), tables: Vec::new() }) };
+    static KEPT: RefCell<Kept> = const { RefCell::new(Vec::new()) };
 }
 
 /// The numbers that are free again, and the first that never was taken.
 static NUMBERS: Mutex<(Vec<usize>, usize)> = Mutex::new((Vec::new(), 0));
 
-static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u64));
+impl Row {
+    fn new(key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) -> Self {
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        for part in key.texts() {
+            text.extend_from_slice(part.as_bytes());
+            ends.push(text.len());
+        }
+        let (text, ends) = (text.into_boxed_slice(), ends.into_boxed_slice());
+        Row { hash: hash(key.texts()), text, ends, gone: AtomicBool::new(false), place, series }
+    }
+
+    #[inline]
+    fn is(&self, texts: &[&str]) -> bool {
+        let mut start = 0;
+        self.ends.len() == texts.len()
+            && self.ends.iter().zip(texts).all(|(end, text)| {
+                let own = self.text.get(start..*end).unwrap_or_default();
+                start = *end;
+                same(own, text.as_bytes())
+            })
+    }
+}
 
 impl Finder {
     pub(crate) fn new() -> Self {
@@ -69,57 +89,54 @@ impl Finder {
         Finder { at, version: AtomicU64::new(table.version), newest: Mutex::new(Newest { table, taken: 0 }) }
     }
 
-    /// The series of `labels`, as `found` wants it.
+    /// The series of the labels with these texts, as `found` wants it.
     #[inline]
-    pub(crate) fn find<R>(&self, labels: &impl LabelSet, found: impl Fn(&Row) -> R) -> Option<R> {
+    pub(crate) fn find<R>(&self, texts: &[&str], found: impl Fn(&Row) -> R) -> Option<R> {
+        let hash = hash(texts.iter().copied());
         let here = KEPT.try_with(|kept| {
-            let Kept { visitor, tables } = &mut *kept.try_borrow_mut().ok()?;
-            let key = visitor.key_of(labels);
-            let newest = tables.get(self.at).and_then(Option::as_ref);
-            let table = match newest {
-                Some(table) if table.version == self.version.load(Acquire) => table,
-                _ => self.keep(tables),
+            let mut kept = kept.try_borrow_mut().ok()?;
+            let table = match kept.get(self.at) {
+                Some(Some(table)) if table.version == self.version.load(Acquire) => table,
+                _ => self.keep(&mut kept),
             };
-            Some(table.find(key, key.hash(*SEED)).map(|row| found(row)))
+            Some(table.find(texts, hash).map(|row| found(row)))
         });
         match here {
             Ok(Some(found)) => found,
-            // The thread ends, or this runs inside the text of a label.
-            _ => self.find_key(&LabelVisitor::key(labels)).map(|row| found(&row)),
+            // The thread ends, or labels go away with a table that nobody keeps any more.
+            _ => {
+                let table = Arc::clone(&lock(&self.newest).table);
+                table.find(texts, hash).map(|row| found(row))
+            }
         }
     }
 
     #[cold]
-    fn keep<'a>(&self, tables: &'a mut Vec<Option<Arc<Table>>>) -> &'a Arc<Table> {
-        if tables.len() <= self.at {
-            tables.resize_with(self.at + 1, || None);
+    #[inline(never)]
+    fn keep<'a>(&self, kept: &'a mut Kept) -> &'a Arc<Table> {
+        if kept.len() <= self.at {
+            kept.resize_with(self.at + 1, || None);
         }
         let newest = Arc::clone(&lock(&self.newest).table);
-        tables[self.at].insert(newest)
-    }
-
-    /// The series of `key`.
-    pub(crate) fn find_key(&self, key: &Key) -> Option<Arc<Row>> {
-        let table = Arc::clone(&lock(&self.newest).table);
-        table.find(key, key.hash(*SEED)).cloned()
+        kept[self.at].insert(newest)
     }
 
     /// Adds a series. It is not there yet: the caller holds what makes that so.
-    pub(crate) fn insert(&self, key: Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) {
-        let row = Row { hash: key.hash(*SEED), key: key.shrunk(), gone: AtomicBool::new(false), place, series };
+    pub(crate) fn insert(&self, key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) {
         let mut newest = lock(&self.newest);
         if (newest.taken + 1) * 4 > newest.table.slots.len() * 3 {
             *newest = newest.table.grown();
             self.version.store(newest.table.version, Release);
         }
-        newest.table.insert(Arc::new(row));
+        newest.table.insert(Arc::new(Row::new(key, place, series)));
         newest.taken += 1;
     }
 
     /// Takes the series of `key` away.
     pub(crate) fn remove(&self, key: &Key) {
+        let texts: Vec<&str> = key.texts().collect();
         let newest = lock(&self.newest);
-        if let Some(row) = newest.table.find(key, key.hash(*SEED)) {
+        if let Some(row) = newest.table.find(&texts, hash(key.texts())) {
             row.gone.store(true, Release);
         }
     }
@@ -145,10 +162,10 @@ impl Table {
     }
 
     #[inline]
-    fn find(&self, key: &Key, hash: u64) -> Option<&Arc<Row>> {
+    fn find(&self, texts: &[&str], hash: u64) -> Option<&Arc<Row>> {
         for slot in self.probe(hash) {
             let row = slot.get()?;
-            if row.hash == hash && row.key == *key && !row.gone.load(Acquire) {
+            if row.hash == hash && row.is(texts) && !row.gone.load(Acquire) {
                 return Some(row);
             }
         }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::metrics::check::{buckets, count, flatten, names, series};
+pub use crate::metrics::collector::{Collector, Desc, Descs, MetricFamily, collect};
 pub use crate::metrics::set::{Families, Global, Metric};
 pub use crate::metrics::state::{Edge, Machine, Move, State, edge, make};
 pub use crate::metrics::{
     Descriptor, Kind, LabelDescriptor, LabelSet, LabelValue, LabelVisitor, MetricSet, StateMachine, Values,
 };
+pub use std::vec::Vec;
 
 /// The buckets of a histogram of seconds that names none.
 pub const SECONDS: &[f64] = &crate::metrics::operations::BUCKETS;
@@ -106,10 +108,10 @@ pub const fn label<T: LabelValue>(name: &'static str) -> LabelDescriptor {
 /// A field of a set of labels. If its type is no label, [`label`] says so; here it is passed over, so that it is said once.
 pub struct MaybeLabel<'a, T>(pub &'a T);
 
-impl<T: LabelValue> MaybeLabel<'_, T> {
+impl<'a, T: LabelValue> MaybeLabel<'a, T> {
     /// Shows the value to `visitor`.
-    #[inline]
-    pub fn __obs_visit(&self, visitor: &mut LabelVisitor) {
+    #[inline(always)]
+    pub fn __obs_visit(&self, visitor: &mut LabelVisitor<'a>) {
         visitor.label(self.0);
     }
 }
@@ -119,7 +121,7 @@ pub struct NoLabel;
 
 impl NoLabel {
     /// Shows nothing.
-    pub fn __obs_visit(&self, _visitor: &mut LabelVisitor) {}
+    pub fn __obs_visit(&self, _visitor: &mut LabelVisitor<'_>) {}
 }
 
 impl<T> Deref for MaybeLabel<'_, T> {
