@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The program `name`, if it is on this machine. If not, the test that asks says so and passes, except where
 /// `OBS_REQUIRE_ENGINES=1` says that it must be there.
@@ -40,4 +40,21 @@ pub fn json_lines(output: &[u8]) -> Vec<serde_json::Value> {
     let text = String::from_utf8_lossy(output);
     // A line of the framework may stand before the first of ours without an end of its own.
     text.lines().filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok()).collect()
+}
+
+/// A Python that has `module`, if there is one: `OBS_PYTHON`, else the `python3` on the `PATH`. If not, as with [`engine`].
+///
+/// # Panics
+///
+/// If there is none and there must be one.
+#[must_use]
+pub fn python(module: &str) -> Option<PathBuf> {
+    let python = env::var_os("OBS_PYTHON").map(PathBuf::from).or_else(|| engine("python3"))?;
+    let import = Command::new(&python).args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
+    let has = import.is_ok_and(|status| status.success());
+    if !has {
+        assert!(env::var_os("OBS_REQUIRE_ENGINES").is_none_or(|value| value != "1"), "{module} is not importable");
+        println!("skipped: {module} not found");
+    }
+    has.then_some(python)
 }
