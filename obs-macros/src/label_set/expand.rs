@@ -18,10 +18,22 @@ pub(super) fn label_set(set: &LabelSet) -> TokenStream {
         let field = &label.ident;
         quote!(#rt::MaybeLabel(&self.#field).__obs_visit(#visitor);)
     });
+    let index = syn::Ident::new("__obs_index", Span::mixed_site());
+    let indexes = set.labels.iter().map(|label| {
+        let field = &label.ident;
+        quote!(let #index = #rt::MaybeLabel(&self.#field).__obs_index(#index)?;)
+    });
     quote! {
         #[automatically_derived]
         impl #rt::LabelSet for #ident {
             const LABELS: &'static [#rt::LabelDescriptor] = &[#(#labels),*];
+
+            #[inline]
+            fn index(&self) -> ::core::option::Option<::core::primitive::usize> {
+                let #index = 0;
+                #(#indexes)*
+                ::core::option::Option::Some(#index)
+            }
 
             #[inline]
             fn visit<'__obs>(&'__obs self, #visitor: &mut #rt::LabelVisitor<'__obs>) { #(#visits)* }

@@ -73,7 +73,7 @@ impl Cell for CounterCell {
         1
     }
 
-    #[inline]
+    #[inline(always)]
     fn update_place(place: Place, _descriptor: &'static Descriptor, n: &u64) {
         place.add(1, 0, *n);
     }
@@ -106,7 +106,7 @@ impl Cell for LevelCell {
         1
     }
 
-    #[inline]
+    #[inline(always)]
     fn update_place(place: Place, _descriptor: &'static Descriptor, more: &i64) {
         // Each lane wraps for itself; the sum of all is right.
         place.add(1, 0, more.cast_unsigned());
@@ -140,7 +140,7 @@ impl Cell for HistogramCell {
         descriptor.buckets.len() + 3
     }
 
-    #[inline]
+    #[inline(always)]
     fn update_place(place: Place, descriptor: &'static Descriptor, value: &f64) {
         let (value, bounds) = (*value, descriptor.buckets);
         // One NaN would make the sum NaN for ever.
@@ -148,7 +148,7 @@ impl Cell for HistogramCell {
             return lost(Signal::Metrics, Reason::Malformed, 1);
         }
         let at = bucket(bounds, value);
-        place.write(bounds.len() + 3, |words| {
+        place.write(bounds.len() + 3, move |words| {
             let Some((counts, [high, low])) = words.split_last_chunk() else { return };
             if let Some(count) = counts.get(at) {
                 add(count, 1);

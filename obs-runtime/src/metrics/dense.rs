@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
-use crate::metrics::family::{At, Given};
+use crate::metrics::family::{At, Elsewhere, Given};
 use crate::metrics::label::{LabelSet, LabelVisitor};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
@@ -44,7 +44,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     /// The series of `labels`, if it is there.
     #[inline(always)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'_, L, C>> {
-        let index = LabelVisitor::index(labels)?;
+        let index = labels.index()?;
         match self.marks.get(index)?.load(Acquire) {
             0 => None,
             mark => self.at(index, mark),
@@ -55,18 +55,18 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     #[cold]
     #[inline(never)]
     pub(crate) fn find(&self, labels: Given<L>) -> At<'_, L, C> {
-        match LabelVisitor::index(labels.get()) {
+        match labels.get().index() {
             Some(index) if index < self.marks.len() => self.appear(index, labels.into_shared()),
-            _ => At::Labels(labels.into_shared()),
+            _ => At::of(Elsewhere::Labels(labels.into_shared())),
         }
     }
 
     #[inline(always)]
     fn at(&self, index: usize, mark: u64) -> Option<At<'_, L, C>> {
         if C::IN_LANES {
-            return Some(At::Lanes(Place::unpack(mark)));
+            return Some(At::lanes(mark));
         }
-        Some(At::Slot(&self.series.get(index)?.get()?.0))
+        Some(At::of(Elsewhere::Slot(&self.series.get(index)?.get()?.0)))
     }
 
     fn appear(&self, index: usize, labels: Arc<L>) -> At<'_, L, C> {
@@ -81,7 +81,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
             mark = if C::IN_LANES {
                 match lanes::take(C::width(self.descriptor)) {
                     Some(place) => place.pack(),
-                    None => return At::Labels(labels),
+                    None => return At::of(Elsewhere::Labels(labels)),
                 }
             } else {
                 THERE
@@ -89,11 +89,11 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
             series.reset();
             self.marks[index].store(mark, Release);
         }
-        self.at(index, mark).unwrap_or(At::Labels(labels))
+        self.at(index, mark).unwrap_or_else(|| At::of(Elsewhere::Labels(labels)))
     }
 
     pub(crate) fn remove(&self, labels: &L) -> bool {
-        LabelVisitor::index(labels).is_some_and(|index| self.remove_at(index))
+        labels.index().is_some_and(|index| self.remove_at(index))
     }
 
     fn remove_at(&self, index: usize) -> bool {

@@ -30,23 +30,46 @@ enum Store<L, C: Cell> {
     Open(Open<L, C>),
 }
 
-/// Where the series of a handle is.
-pub(crate) enum At<'a, L, C> {
-    /// Its numbers lie there.
-    Lanes(Place),
+/// Where the series of a handle is. The usual case is a number, so that the compiler can keep it in a register.
+pub(crate) struct At<'a, L, C> {
+    /// The place of its numbers in the lanes; 0 if they are elsewhere.
+    place: u64,
+    elsewhere: Elsewhere<'a, L, C>,
+}
+
+pub(crate) enum Elsewhere<'a, L, C> {
+    Nowhere,
     Slot(&'a Series<L, C>),
     Shared(Arc<Series<L, C>>),
     /// To be looked up at each update: it was made in a scope, or there was no room.
     Labels(Arc<L>),
 }
 
+impl<'a, L, C> At<'a, L, C> {
+    #[inline(always)]
+    pub(crate) const fn lanes(place: u64) -> Self {
+        At { place, elsewhere: Elsewhere::Nowhere }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of(elsewhere: Elsewhere<'a, L, C>) -> Self {
+        At { place: 0, elsewhere }
+    }
+}
+
 impl<L, C> Clone for At<'_, L, C> {
     fn clone(&self) -> Self {
+        At { place: self.place, elsewhere: self.elsewhere.clone() }
+    }
+}
+
+impl<L, C> Clone for Elsewhere<'_, L, C> {
+    fn clone(&self) -> Self {
         match self {
-            At::Lanes(place) => At::Lanes(*place),
-            At::Slot(series) => At::Slot(series),
-            At::Shared(series) => At::Shared(Arc::clone(series)),
-            At::Labels(labels) => At::Labels(Arc::clone(labels)),
+            Elsewhere::Nowhere => Elsewhere::Nowhere,
+            Elsewhere::Slot(series) => Elsewhere::Slot(series),
+            Elsewhere::Shared(series) => Elsewhere::Shared(Arc::clone(series)),
+            Elsewhere::Labels(labels) => Elsewhere::Labels(Arc::clone(labels)),
         }
     }
 }
@@ -128,7 +151,11 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
         };
         match hit {
             Some(at) => at,
-            None => self.find(Given::Owned(labels)),
+            None => {
+                // Taken apart, so that what is usual need not be in memory either.
+                let At { place, elsewhere } = self.find(Given::Owned(labels));
+                At { place, elsewhere }
+            }
         }
     }
 
@@ -140,7 +167,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
             Some(scoped) => {
                 let labels = Arc::new(labels);
                 let _ = scoped.find(Given::Shared(Arc::clone(&labels)));
-                At::Labels(labels)
+                At::of(Elsewhere::Labels(labels))
             }
         }
     }
@@ -149,57 +176,57 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     #[inline(always)]
     pub(crate) fn update(&self, at: &At<'_, L, C>, update: C::Update) {
         if scope::any() {
-            return self.update_scope(at, update);
+            // A copy, so that `at` itself need not be in memory.
+            return self.update_scope(at.clone(), update);
         }
-        match at {
-            At::Lanes(place) => C::update_place(*place, self.descriptor, &update),
-            At::Slot(series) => series.cell.update(update),
-            other => self.update_slowly(other, update),
+        if C::IN_LANES && at.place != 0 {
+            return C::update_place(Place::unpack(at.place), self.descriptor, &update);
+        }
+        match &at.elsewhere {
+            Elsewhere::Slot(series) => series.cell.update(update),
+            elsewhere => self.update_elsewhere(elsewhere.clone(), update),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn update_scope(&self, at: &At<'_, L, C>, update: C::Update) {
-        let Some(scoped) = self.stand_in() else { return self.update_slowly(at, update) };
-        let labels = match at {
-            At::Lanes(place) => self.labels_at(*place),
-            At::Slot(series) => series.labels.clone(),
-            At::Shared(series) => series.labels.clone(),
-            At::Labels(labels) => Some(Arc::clone(labels)),
+    fn update_scope(&self, at: At<'_, L, C>, update: C::Update) {
+        let Some(scoped) = self.stand_in() else { return self.update_at(at, update) };
+        let labels = match at.elsewhere {
+            Elsewhere::Nowhere => self.labels_at(Place::unpack(at.place)),
+            Elsewhere::Slot(series) => series.labels.clone(),
+            Elsewhere::Shared(series) => series.labels.clone(),
+            Elsewhere::Labels(labels) => Some(labels),
         };
         if let Some(labels) = labels {
             scoped.update_found(&labels, update);
         }
     }
 
-    #[inline(never)]
-    fn update_slowly(&self, at: &At<'_, L, C>, update: C::Update) {
-        match at {
-            At::Labels(labels) => self.update_found(labels, update),
-            found => self.update_at(found, update),
+    fn update_at(&self, at: At<'_, L, C>, update: C::Update) {
+        if at.place != 0 {
+            return C::update_place(Place::unpack(at.place), self.descriptor, &update);
         }
+        self.update_elsewhere(at.elsewhere, update);
     }
 
-    fn update_at(&self, at: &At<'_, L, C>, update: C::Update) {
-        match at {
-            At::Lanes(place) => C::update_place(*place, self.descriptor, &update),
-            At::Slot(series) => series.cell.update(update),
-            At::Shared(series) => series.cell.update(update),
-            At::Labels(_) => {}
+    #[inline(never)]
+    fn update_elsewhere(&self, elsewhere: Elsewhere<'_, L, C>, update: C::Update) {
+        match elsewhere {
+            Elsewhere::Nowhere => {}
+            Elsewhere::Slot(series) => series.cell.update(update),
+            Elsewhere::Shared(series) => series.cell.update(update),
+            Elsewhere::Labels(labels) => self.update_found(&labels, update),
         }
     }
 
     #[cold]
     fn update_found(&self, labels: &Arc<L>, update: C::Update) {
-        match self.find(Given::Shared(Arc::clone(labels))) {
-            At::Labels(labels) => {
-                lost(Signal::Metrics, Reason::Cardinality, 1);
-                if let (true, Store::Open(open)) = (C::ADDS_UP, &self.store) {
-                    self.update_at(&open.other(&labels), update);
-                }
-            }
-            found => self.update_at(&found, update),
+        let found = self.find(Given::Shared(Arc::clone(labels)));
+        let Elsewhere::Labels(labels) = &found.elsewhere else { return self.update_at(found, update) };
+        lost(Signal::Metrics, Reason::Cardinality, 1);
+        if let (true, Store::Open(open)) = (C::ADDS_UP, &self.store) {
+            self.update_at(open.other(labels), update);
         }
     }
 

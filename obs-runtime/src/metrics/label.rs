@@ -88,6 +88,14 @@ pub trait LabelSet: Send + Sync + 'static {
     /// Shows every value to `visitor`, in the order of [`LABELS`](Self::LABELS).
     fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>);
 
+    /// Where the values stand in an array of all that there can be: mixed radix, the last label fastest. Of use where no label
+    /// is open.
+    #[doc(hidden)]
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        LabelVisitor::index(self)
+    }
+
     /// The value, where there is but one: a metric without labels is shown from the start.
     #[doc(hidden)]
     #[must_use]
@@ -147,8 +155,7 @@ impl<'a> LabelVisitor<'a> {
     }
 
     /// Where these values stand in an array of all that there can be.
-    #[inline(always)]
-    pub(crate) fn index(labels: &'a impl LabelSet) -> Option<usize> {
+    fn index(labels: &'a (impl LabelSet + ?Sized)) -> Option<usize> {
         let mut visitor = LabelVisitor { want: Want::Index(0), sound: true };
         labels.visit(&mut visitor);
         match visitor.want {
@@ -229,8 +236,21 @@ impl Key {
     }
 }
 
+/// Goes on from the index of the labels before `value`.
+#[inline]
+pub(crate) fn index<T: LabelValue>(before: usize, value: &T) -> Option<usize> {
+    let Values::Closed(values) = T::VALUES else { return Some(before) };
+    let at = value.index();
+    if at < values.len() { Some(before * values.len() + at) } else { None }
+}
+
 impl LabelSet for () {
     const LABELS: &'static [LabelDescriptor] = &[];
+
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        Some(0)
+    }
 
     #[inline]
     fn visit<'a>(&'a self, _visitor: &mut LabelVisitor<'a>) {}

@@ -59,9 +59,9 @@ impl Place {
     }
 
     /// Adds `n` to the word `word` of this thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(self, width: usize, word: usize, n: u64) {
-        self.write(width, |words| {
+        self.write(width, move |words| {
             if let Some(word) = words.get(word) {
                 add(word, n);
             }
@@ -69,15 +69,15 @@ impl Place {
     }
 
     /// Shows the words that this thread may write: `width` of them, without the one that says the generation.
-    #[inline]
-    pub(crate) fn write(self, width: usize, write: impl Fn(&[AtomicU64])) {
+    #[inline(always)]
+    pub(crate) fn write(self, width: usize, write: impl Fn(&[AtomicU64]) + Copy) {
         if let Some(chunk) = HERE.get().get(self.chunk()).and_then(OnceLock::get)
             && let Some((tag, words)) = self.words(chunk, width)
             && tag.load(Relaxed) == u64::from(self.generation)
         {
             return write(words);
         }
-        self.write_anew(width, &write);
+        self.write_anew(width, write);
     }
 
     /// The word that says the generation, and the `width` after it.
@@ -89,7 +89,8 @@ impl Place {
 
     /// What is rare: the first time in this chunk, in this generation or of this thread, or a thread without a lane.
     #[cold]
-    fn write_anew(self, width: usize, write: &dyn Fn(&[AtomicU64])) {
+    #[inline(never)]
+    fn write_anew(self, width: usize, write: impl Fn(&[AtomicU64])) {
         let owned = OWNER.try_with(|owner| owner.0).ok().flatten();
         match owned {
             Some(lane) => {
@@ -97,13 +98,13 @@ impl Place {
                 let chunk = ensure(&mut directory, self.chunk());
                 HERE.set(*directory);
                 drop(directory);
-                self.write_current(chunk, width, write);
+                self.write_current(chunk, width, &write);
             }
             None => {
                 let mut directory = lock(&stripe().directory);
                 let chunk = ensure(&mut directory, self.chunk());
                 // The lock is held: whoever has it is the owner of the words for now.
-                self.write_current(chunk, width, write);
+                self.write_current(chunk, width, &write);
             }
         }
     }

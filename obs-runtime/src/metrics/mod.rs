@@ -98,6 +98,7 @@ pub use self::kinds::{
     Counter, CounterHandle, Gauge, GaugeHandle, Histogram, HistogramHandle, Info, InfoHandle, ObservedCounter,
     ObservedCounterHandle, ObservedGauge, ObservedGaugeHandle, Timer,
 };
+pub(crate) use self::label::index as label_index;
 pub use self::label::{LabelSet, LabelValue, LabelVisitor, Values};
 pub use self::operations::OPERATION_DESCRIPTORS;
 pub use self::registry::{CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, RegisterError, Registry, encode, encode_openmetrics};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
-use crate::metrics::family::{At, Given};
+use crate::metrics::family::{At, Elsewhere, Given};
 use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
@@ -48,8 +48,8 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
         let found = LabelVisitor::texts(labels, |texts| {
             self.finder.find(texts, |row| match row.place {
-                Some(place) if C::IN_LANES => Some(At::Lanes(place)),
-                _ => Arc::clone(&row.series).downcast().ok().map(At::Shared),
+                Some(place) if C::IN_LANES => Some(At::lanes(place.pack())),
+                _ => Arc::clone(&row.series).downcast().ok().map(|series| At::of(Elsewhere::Shared(series))),
             })
         });
         found.flatten()
@@ -68,7 +68,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         // The lock is held, so whoever came first is done.
         match all.make(self, key, Some(&labels)) {
             Some((series, place)) => at(series, place),
-            None => At::Labels(labels),
+            None => At::of(Elsewhere::Labels(labels)),
         }
     }
 
@@ -218,7 +218,7 @@ impl<L: LabelSet, C: Cell> All<L, C> {
 type Found<L, C> = (Arc<Series<L, C>>, Option<Place>);
 
 fn at<L, C: Cell>(series: Arc<Series<L, C>>, place: Option<Place>) -> At<'static, L, C> {
-    place.map_or(At::Shared(series), At::Lanes)
+    place.map_or_else(|| At::of(Elsewhere::Shared(series)), |place| At::lanes(place.pack()))
 }
 
 fn is_open<L: LabelSet>(at: usize) -> bool {

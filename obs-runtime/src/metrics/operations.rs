@@ -124,7 +124,7 @@ impl Operation {
         let Some(place) = self.place(scope) else { return };
         let first = 1 + outcome as usize * ENDED;
         let bucket = bucket(nanos);
-        place.write(WIDTH, |words| {
+        place.write(WIDTH, move |words| {
             // It may have begun on another thread: what this lane has wraps, the sum of all does not.
             if let Some(in_flight) = words.first() {
                 lanes::add(in_flight, u64::MAX);

@@ -265,6 +265,7 @@ impl<S> Moved<S> {
 impl<S: StateMachine> LabelValue for In<S> {
     const VALUES: Values = Values::Closed(S::STATES);
 
+    #[inline]
     fn index(&self) -> usize {
         self.0
     }
@@ -273,6 +274,11 @@ impl<S: StateMachine> LabelValue for In<S> {
 impl<S: StateMachine> LabelSet for In<S> {
     const LABELS: &'static [LabelDescriptor] = S::DESCRIPTORS[1].labels;
 
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        Some(self.0)
+    }
+
     fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>) {
         visitor.label(self);
     }
@@ -280,6 +286,11 @@ impl<S: StateMachine> LabelSet for In<S> {
 
 impl<S: StateMachine> LabelSet for Moved<S> {
     const LABELS: &'static [LabelDescriptor] = S::DESCRIPTORS[0].labels;
+
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        Some(self.from.0 * S::STATES.len() + self.to.0)
+    }
 
     fn visit<'a>(&'a self, visitor: &mut LabelVisitor<'a>) {
         visitor.label(&self.from);

@@ -109,6 +109,13 @@ pub const fn label<T: LabelValue>(name: &'static str) -> LabelDescriptor {
 pub struct MaybeLabel<'a, T>(pub &'a T);
 
 impl<'a, T: LabelValue> MaybeLabel<'a, T> {
+    /// Goes on from the index of the labels before.
+    #[inline]
+    #[must_use]
+    pub fn __obs_index(&self, before: usize) -> Option<usize> {
+        crate::metrics::label_index(before, self.0)
+    }
+
     /// Shows the value to `visitor`.
     #[inline(always)]
     pub fn __obs_visit(&self, visitor: &mut LabelVisitor<'a>) {
@@ -120,6 +127,12 @@ impl<'a, T: LabelValue> MaybeLabel<'a, T> {
 pub struct NoLabel;
 
 impl NoLabel {
+    /// There is none.
+    #[must_use]
+    pub fn __obs_index(&self, _before: usize) -> Option<usize> {
+        None
+    }
+
     /// Shows nothing.
     pub fn __obs_visit(&self, _visitor: &mut LabelVisitor<'_>) {}
 }
