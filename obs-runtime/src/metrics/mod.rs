@@ -101,6 +101,8 @@ pub use self::kinds::{
 pub(crate) use self::label::index as label_index;
 pub use self::label::{LabelSet, LabelValue, LabelVisitor, Values};
 pub use self::operations::OPERATION_DESCRIPTORS;
-pub use self::registry::{CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, RegisterError, Registry, encode, encode_openmetrics};
+pub use self::registry::{
+    CONTENT_TYPE, OPENMETRICS_CONTENT_TYPE, RUNTIME_DESCRIPTORS, RegisterError, Registry, encode, encode_openmetrics,
+};
 pub use self::set::{Metric, MetricSet};
 pub use self::state::{IllegalTransition, StateMachine, Tracked};

@@ -13,7 +13,13 @@ use crate::metrics::series::{Cursor, Shown, Viewer};
 use crate::metrics::set::{Families, MetricSet};
 use crate::metrics::snapshot::Snapshot;
 use crate::metrics::text::{Encoder, Flush, Format, Head};
-use crate::metrics::{foreign, own, process, tokio};
+use crate::metrics::{check, foreign, own, process, tokio};
+
+/// What every runtime publishes of itself beside [`OPERATION_DESCRIPTORS`]: its own metrics (`obs_*`), those of the process and,
+/// with the feature `tokio`, those of the tokio runtime.
+pub const RUNTIME_DESCRIPTORS: &[Descriptor] = &check::flatten::<{ check::count(OF_RUNTIME) }>(OF_RUNTIME);
+
+const OF_RUNTIME: &[&[Descriptor]] = &[own::DESCRIPTORS, process::DESCRIPTORS, tokio::DESCRIPTORS];
 
 /// Sets of metrics, and their text.
 #[derive(Default)]
@@ -181,8 +187,7 @@ fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>)
 pub(crate) fn process() -> &'static Registry {
     static PROCESS: LazyLock<Registry> = LazyLock::new(|| {
         let mut names = BTreeMap::new();
-        let of_runtime = [OPERATION_DESCRIPTORS, own::DESCRIPTORS, process::DESCRIPTORS, tokio::DESCRIPTORS];
-        for descriptor in of_runtime.into_iter().flatten() {
+        for descriptor in OPERATION_DESCRIPTORS.iter().chain(RUNTIME_DESCRIPTORS) {
             // They differ from each other, so this cannot fail.
             let _ = claim(&mut names, descriptor);
         }
