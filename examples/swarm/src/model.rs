@@ -40,7 +40,7 @@ pub struct AgentSpec {
 }
 
 /// The states of an agent and the ways between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, LabelValue, StateMachine)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, LabelValue, StateMachine)]
 #[serde(rename_all = "snake_case")]
 #[state_machine(name = "agent", label = "status")]
 pub enum AgentStatus {

@@ -1,6 +1,5 @@
 //! An agent: continues the trace that its environment carries, works, and stays until it is stopped.
 
-mod metrics;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -10,8 +9,9 @@ use std::time::Duration;
 use obs_runtime::{Builder, MetricSet, config, correlated, info, observed};
 use serde_json::Value;
 
-use self::metrics::AgentMetrics;
 use self::usage::Meter;
+pub(crate) use self::usage::Usage;
+use crate::metrics::AgentMetrics;
 use crate::model::{AgentId, UserId};
 use crate::service::{Failure, Service};
 

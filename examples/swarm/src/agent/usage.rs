@@ -6,10 +6,10 @@ use std::time::Instant;
 const TICKS: f64 = 100.0;
 
 /// What is used.
-pub(super) struct Usage {
-    pub(super) uptime_seconds: f64,
-    pub(super) cpu_percent: Option<f64>,
-    pub(super) memory_bytes: Option<f64>,
+pub(crate) struct Usage {
+    pub(crate) uptime_seconds: f64,
+    pub(crate) cpu_percent: Option<f64>,
+    pub(crate) memory_bytes: Option<f64>,
 }
 
 /// Looks at it again and again.

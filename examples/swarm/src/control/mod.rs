@@ -2,7 +2,6 @@
 
 mod error;
 mod lifecycle;
-mod metrics;
 mod registry;
 mod scheduler_client;
 
@@ -18,10 +17,10 @@ use obs_runtime::Builder;
 
 use self::error::ControlError;
 use self::lifecycle::Control;
-use self::metrics::ControlMetrics;
 use self::registry::Registry;
 use self::scheduler_client::SchedulerClient;
 use crate::caller::Caller;
+use crate::metrics::ControlMetrics;
 use crate::model::{AgentId, AgentRecord, AgentSpec, Change};
 use crate::service::{Failure, Service};
 use crate::store::Store;

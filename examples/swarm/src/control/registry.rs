@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use obs_runtime::{MetricSet, Tracked, observed};
 
 use super::error::ControlError;
-use super::metrics::ControlMetrics;
+use crate::metrics::ControlMetrics;
 use crate::model::{AgentId, AgentRecord, AgentStatus, UserId};
 use crate::store::{Store, StoreError};
 
@@ -129,5 +129,5 @@ impl Registry {
 
 fn count_agents_of(user_id: &UserId, agents: &HashMap<AgentId, Agent>) {
     let count = agents.values().filter(|agent| agent.record.user_id == *user_id).count();
-    ControlMetrics::global().user_has(user_id, count);
+    ControlMetrics::global().user_has(user_id, count, 0);
 }

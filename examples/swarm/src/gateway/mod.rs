@@ -13,9 +13,9 @@ use http::StatusCode;
 use obs_runtime::{Builder, info, observed, record};
 
 use self::control_client::ControlClient;
-use self::usage::UsageMetrics;
 use crate::call::CallError;
 use crate::caller::{Caller, headers_for};
+use crate::metrics::GatewayMetrics;
 use crate::model::{AgentId, AgentRecord, AgentSpec, Change};
 use crate::service::{Failure, Service};
 
@@ -23,7 +23,7 @@ type Gateway = State<Arc<ControlClient>>;
 
 /// `swarm gateway`.
 pub async fn run(supervised: bool, listen: SocketAddr, control: &str) -> Result<(), Failure> {
-    let service = Service::start("swarm-gateway", supervised, Builder::metrics::<UsageMetrics>)?;
+    let service = Service::start("swarm-gateway", supervised, Builder::metrics::<GatewayMetrics>)?;
     let served = service.serve(listen, router(ControlClient::new(control))).await;
     service.end();
     served

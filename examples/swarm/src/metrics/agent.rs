@@ -2,41 +2,44 @@
 
 use obs_runtime::{Counter, Gauge, LabelSet, LabelValue, MetricSet};
 
-use super::usage::Usage;
+use super::AgentLabels;
+use crate::agent::Usage;
 use crate::model::AgentId;
 
+/// What an agent publishes. Its process ends with it, and so do its series.
 #[derive(MetricSet)]
-pub(super) struct AgentMetrics {
+pub struct AgentMetrics {
     /// CPU time in percent of one core, since the last look.
-    agent_cpu_usage_percent: Gauge<AgentLabels>,
+    pub agent_cpu_usage_percent: Gauge<AgentLabels>,
     /// Memory that the agent occupies.
-    agent_memory_usage_bytes: Gauge<AgentLabels>,
+    pub agent_memory_usage_bytes: Gauge<AgentLabels>,
     /// How long the agent has been running.
-    agent_uptime_seconds: Gauge<AgentLabels>,
+    pub agent_uptime_seconds: Gauge<AgentLabels>,
     /// Tokens that went into the model and came out of it.
-    agent_model_tokens_total: Counter<TokenLabels>,
+    pub agent_model_tokens_total: Counter<TokenLabels>,
 }
 
-#[derive(LabelSet)]
-struct AgentLabels {
-    agent_id: AgentId,
+/// The labels of `agent_model_tokens_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, LabelSet)]
+pub struct TokenLabels {
+    /// The agent.
+    pub agent_id: AgentId,
+    /// Which way they went.
+    pub direction: TokenDirection,
 }
 
-#[derive(LabelSet)]
-struct TokenLabels {
-    agent_id: AgentId,
-    direction: Direction,
-}
-
-#[derive(LabelValue)]
-enum Direction {
+/// Which way tokens go, as the model sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, LabelValue)]
+pub enum TokenDirection {
+    /// Into the model.
     Input,
+    /// Out of it.
     Output,
 }
 
 impl AgentMetrics {
     /// Shows what the agent uses.
-    pub(super) fn show(&self, agent_id: &AgentId, usage: &Usage) {
+    pub(crate) fn show(&self, agent_id: &AgentId, usage: &Usage) {
         let labels = || AgentLabels { agent_id: agent_id.clone() };
         self.agent_uptime_seconds.with(labels()).set(usage.uptime_seconds);
         if let Some(percent) = usage.cpu_percent {
@@ -48,8 +51,8 @@ impl AgentMetrics {
     }
 
     /// The model was asked and has answered.
-    pub(super) fn model_called(&self, agent_id: &AgentId, input: usize, output: usize) {
-        for (direction, tokens) in [(Direction::Input, input), (Direction::Output, output)] {
+    pub(crate) fn model_called(&self, agent_id: &AgentId, input: usize, output: usize) {
+        for (direction, tokens) in [(TokenDirection::Input, input), (TokenDirection::Output, output)] {
             let labels = TokenLabels { agent_id: agent_id.clone(), direction };
             self.agent_model_tokens_total.with(labels).add(tokens as u64);
         }
