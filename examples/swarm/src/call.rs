@@ -1,4 +1,4 @@
-//! How one service calls another: JSON over HTTP, with refusals told apart from failures.
+//! How one service calls another: JSON over HTTP, or gRPC; refusals are told apart from failures.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::Refusal;
+use crate::service::BoxError;
 
 /// Why a call to another service did not give a value.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +21,14 @@ pub enum CallError {
     Unreachable {
         service: &'static str,
         #[source]
-        source: reqwest::Error,
+        source: BoxError,
     },
     /// It answered something else than was agreed.
     #[error("the answer of {service} is not understood")]
     Malformed {
         service: &'static str,
         #[source]
-        source: serde_json::Error,
+        source: BoxError,
     },
 }
 
@@ -87,7 +88,8 @@ impl Peer {
             request = request.json(body);
         }
         let Answer { status, body } = self.send(request).await?;
-        let malformed = |source| CallError::Malformed { service: self.service, source };
+        let malformed =
+            |source: serde_json::Error| CallError::Malformed { service: self.service, source: source.into() };
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(malformed);
         }
@@ -98,7 +100,7 @@ impl Peer {
     /// A service that cannot be reached is an error that begins here.
     #[observed(peer = self.service, name = "peer.send", level = "debug")]
     async fn send(&self, request: RequestBuilder) -> Result<Answer, CallError> {
-        let failed = |source| CallError::Unreachable { service: self.service, source };
+        let failed = |source: reqwest::Error| CallError::Unreachable { service: self.service, source: source.into() };
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         Ok(Answer { status, body: response.bytes().await.map_err(failed)?.into() })

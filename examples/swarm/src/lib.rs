@@ -18,5 +18,6 @@ pub mod caller;
 pub mod metrics;
 pub mod model;
 pub mod process;
+pub mod rpc;
 pub mod service;
 pub mod store;

@@ -271,7 +271,7 @@ fn a_client_that_goes_away_cancels_its_request_in_every_service() {
         ("swarm-gateway", "create_agent"),
         ("swarm-control", "POST /agents"),
         ("swarm-control", "create_agent"),
-        ("swarm-scheduler", "POST /pods"),
+        ("swarm-scheduler", "swarm.scheduler.v1.Scheduler/ScheduleAgent"),
         ("swarm-scheduler", "pull_image"),
     ];
     for span in expected {

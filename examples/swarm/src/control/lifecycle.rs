@@ -2,14 +2,12 @@
 
 use std::collections::HashSet;
 
-use http::HeaderMap;
 use obs_runtime::{info, observed, record, warn};
 
 use super::error::ControlError;
 use super::registry::Registry;
 use super::scheduler_client::SchedulerClient;
 use crate::call::CallError;
-use crate::caller::headers_for;
 use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Pod, PodRequest, UserId};
 
 /// Control's service functions.
@@ -27,7 +25,7 @@ impl Control {
     #[observed]
     pub(super) async fn reconcile(&self) {
         // What goes wrong is told where it goes wrong, and does not keep control from answering.
-        let Ok(pods) = self.scheduler.list_pods(HeaderMap::new()).await else { return };
+        let Ok(pods) = self.scheduler.list_pods().await else { return };
         let pods: HashSet<_> = pods.into_iter().map(|pod| pod.agent_id).collect();
         for agent_id in self.registry.running().into_iter().filter(|agent_id| !pods.contains(agent_id)) {
             warn!(%agent_id, "Agent has lost its pod");
@@ -63,7 +61,7 @@ impl Control {
     ) -> Result<AgentRecord, ControlError> {
         self.registry.owned(&user_id, &agent_id)?;
         let record = self.registry.transition(&agent_id, AgentStatus::Hibernating).await?;
-        self.scheduler.remove_pod(&user_id, &agent_id, headers_for(&user_id)).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id).await?;
         info!(status = "hibernating", "Agent hibernates");
         Ok(record)
     }
@@ -86,7 +84,7 @@ impl Control {
     pub(super) async fn stop_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
         self.registry.owned(&user_id, &agent_id)?;
         let record = self.registry.transition(&agent_id, AgentStatus::Stopped).await?;
-        self.scheduler.remove_pod(&user_id, &agent_id, headers_for(&user_id)).await?;
+        self.scheduler.remove_pod(&user_id, &agent_id).await?;
         info!(status = "stopped", "Agent stopped");
         Ok(record)
     }
@@ -104,7 +102,7 @@ impl Control {
 
     async fn schedule(&self, AgentRecord { user_id, agent_id, spec, .. }: &AgentRecord) -> Result<Pod, CallError> {
         let request = PodRequest { agent_id: agent_id.clone(), user_id: user_id.clone(), spec: spec.clone() };
-        self.scheduler.schedule_agent(user_id, agent_id, &request, headers_for(user_id)).await
+        self.scheduler.schedule_agent(request).await
     }
 }
 

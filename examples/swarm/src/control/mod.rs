@@ -29,7 +29,7 @@ use crate::store::Store;
 pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, scheduler: &str) -> Result<(), Failure> {
     let service = Service::start("swarm-control", supervised, Builder::metrics::<ControlMetrics>)?;
     let registry = Registry::restore(Store::open(database)?)?;
-    let control = Control::new(registry, SchedulerClient::new(scheduler));
+    let control = Control::new(registry, SchedulerClient::new(scheduler)?);
     control.reconcile().await;
     let served = service.serve(listen, router(control)).await;
     service.end();

@@ -12,6 +12,8 @@ use crate::collect::span::Span;
 use crate::drive::samples::Samples;
 use crate::model::Pod;
 use crate::process::{Announcement, Process};
+use crate::rpc::v1;
+use crate::rpc::v1::scheduler_client::SchedulerClient;
 use crate::service::BoxError;
 
 /// How long a service may take to be ready.
@@ -110,7 +112,9 @@ impl Platform {
 
     /// The pods that run now.
     pub async fn pods(&self) -> Result<Vec<Pod>, BoxError> {
-        fetch(&format!("{}/pods", url(&self.scheduler))).await
+        let mut scheduler = SchedulerClient::connect(url(&self.scheduler)).await?;
+        let pods = scheduler.list_pods(v1::ListPodsRequest {}).await?.into_inner().pods;
+        Ok(pods.into_iter().map(Pod::try_from).collect::<Result<_, _>>()?)
     }
 
     /// The manifest of an agent's pod.

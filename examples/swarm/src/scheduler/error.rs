@@ -2,10 +2,9 @@
 
 use std::io;
 
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use tonic::{Code, Status};
 
-use crate::model::{AgentId, Refusal};
+use crate::model::AgentId;
 use crate::process::ProcessError;
 
 /// Why an agent was not placed.
@@ -25,15 +24,16 @@ pub(super) enum ScheduleError {
     Late,
 }
 
-impl IntoResponse for ScheduleError {
-    fn into_response(self) -> Response {
-        let (status, code) = match &self {
-            ScheduleError::NoCapacity { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_capacity"),
-            ScheduleError::NoImage(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_image"),
-            ScheduleError::AlreadyRuns(_) => (StatusCode::CONFLICT, "conflict"),
-            ScheduleError::Manifest(_) | ScheduleError::Launch(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-            ScheduleError::Late => (StatusCode::GATEWAY_TIMEOUT, "late"),
+/// As control is told.
+impl From<ScheduleError> for Status {
+    fn from(err: ScheduleError) -> Self {
+        let code = match &err {
+            ScheduleError::NoCapacity { .. } => Code::ResourceExhausted,
+            ScheduleError::NoImage(_) => Code::NotFound,
+            ScheduleError::AlreadyRuns(_) => Code::AlreadyExists,
+            ScheduleError::Manifest(_) | ScheduleError::Launch(_) => Code::Internal,
+            ScheduleError::Late => Code::DeadlineExceeded,
         };
-        Refusal::response(status, code, &self)
+        Status::new(code, err.to_string())
     }
 }

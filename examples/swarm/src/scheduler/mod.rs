@@ -1,4 +1,4 @@
-//! Places agents on nodes and runs their pods.
+//! Places agents on nodes and runs their pods, for who asks over gRPC.
 
 mod error;
 mod images;
@@ -10,17 +10,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::extract::{self, State};
-use axum::routing::{delete, post};
-use axum::{Json, Router};
-use http::StatusCode;
+use axum::Router;
 use obs_runtime::{info, observed};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
 
 use self::error::ScheduleError;
 use self::nodes::Nodes;
 use self::pods::Pods;
-use crate::caller::Caller;
 use crate::model::{AgentId, Pod, PodRequest, UserId};
+use crate::rpc::v1::scheduler_server::SchedulerServer;
+use crate::rpc::{BadMessage, v1};
 use crate::service::{Failure, Service};
 
 /// The scheduler's service functions.
@@ -40,31 +40,41 @@ pub async fn run(supervised: bool, listen: SocketAddr, directory: &Path) -> Resu
 }
 
 fn router(scheduler: Arc<Scheduler>) -> Router {
-    Router::new()
-        .route("/pods", post(create).get(list))
-        .route("/pods/{agent_id}", delete(remove))
-        .layer(obs_http::layer())
-        .with_state(scheduler)
+    Routes::new(SchedulerServer::new(Calls(scheduler))).into_axum_router().layer(obs_http::grpc::layer())
 }
 
-async fn create(
-    State(scheduler): State<Arc<Scheduler>>,
-    Json(request): Json<PodRequest>,
-) -> Result<(StatusCode, Json<Pod>), ScheduleError> {
-    Ok((StatusCode::CREATED, Json(scheduler.schedule_agent(&request.user_id, &request.agent_id, &request).await?)))
+/// What control may call.
+struct Calls(Arc<Scheduler>);
+
+#[tonic::async_trait]
+impl v1::scheduler_server::Scheduler for Calls {
+    async fn schedule_agent(
+        &self,
+        request: Request<v1::ScheduleAgentRequest>,
+    ) -> Result<Response<v1::ScheduleAgentResponse>, Status> {
+        let request = PodRequest::try_from(request.into_inner()).map_err(refused)?;
+        let pod = self.0.schedule_agent(&request.user_id, &request.agent_id, &request).await?;
+        Ok(Response::new(v1::ScheduleAgentResponse { pod: Some(pod.into()) }))
+    }
+
+    async fn remove_pod(
+        &self,
+        request: Request<v1::RemovePodRequest>,
+    ) -> Result<Response<v1::RemovePodResponse>, Status> {
+        let request = request.into_inner();
+        let user_id = request.user_id.parse().map_err(refused)?;
+        let agent_id = request.agent_id.parse().map_err(refused)?;
+        Ok(Response::new(v1::RemovePodResponse { found: self.0.remove_pod(&user_id, &agent_id).await }))
+    }
+
+    async fn list_pods(&self, _: Request<v1::ListPodsRequest>) -> Result<Response<v1::ListPodsResponse>, Status> {
+        let pods = self.0.pods.list().into_iter().map(v1::Pod::from).collect();
+        Ok(Response::new(v1::ListPodsResponse { pods }))
+    }
 }
 
-async fn list(State(scheduler): State<Arc<Scheduler>>) -> Json<Vec<Pod>> {
-    Json(scheduler.pods.list())
-}
-
-async fn remove(
-    State(scheduler): State<Arc<Scheduler>>,
-    Caller(user_id): Caller,
-    extract::Path(agent_id): extract::Path<AgentId>,
-) -> Json<()> {
-    scheduler.remove_pod(&user_id, &agent_id).await;
-    Json(())
+fn refused(mistake: impl Into<BadMessage>) -> Status {
+    Status::invalid_argument(mistake.into().to_string())
 }
 
 impl Scheduler {
@@ -83,10 +93,11 @@ impl Scheduler {
         Ok(pod)
     }
 
-    /// Removes a pod, if there is one: to ask twice does no harm.
+    /// Removes a pod; says whether there was one. To ask twice does no harm.
     #[observed(user_id, agent_id)]
-    async fn remove_pod(&self, user_id: &UserId, agent_id: &AgentId) {
+    async fn remove_pod(&self, user_id: &UserId, agent_id: &AgentId) -> bool {
         let found = self.pods.remove(agent_id).await;
         info!(found, "Pod removed");
+        found
     }
 }
