@@ -1,0 +1,8 @@
+//! From the descriptors of metrics to the files of those who watch a service: alert rules, dashboards, pipelines, a catalogue.
+#![deny(missing_docs)]
+
+pub mod catalogue;
+pub mod promql;
+
+pub use crate::catalogue::{Catalogue, CatalogueError, Metric};
+pub use crate::promql::{Mistake, Mistakes, Query};
