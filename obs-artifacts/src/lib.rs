@@ -4,5 +4,11 @@
 pub mod catalogue;
 pub mod promql;
 
+pub mod alertmanager;
+pub mod prometheus;
+
+mod template;
+mod yaml;
+
 pub use crate::catalogue::{Catalogue, CatalogueError, Metric};
 pub use crate::promql::{Mistake, Mistakes, Query};
