@@ -30,6 +30,8 @@ pub(crate) enum Reason {
     Cardinality,
     /// It came from outside and was not well formed.
     Malformed,
+    /// Its callsite had written as much as it may.
+    RateLimited,
 }
 
 impl Signal {
@@ -46,7 +48,7 @@ impl Signal {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 8] = [
+    pub(crate) const ALL: [Reason; 9] = [
         Reason::QueueFull,
         Reason::ExportFailed,
         Reason::Shutdown,
@@ -55,6 +57,7 @@ impl Reason {
         Reason::NoSpan,
         Reason::Cardinality,
         Reason::Malformed,
+        Reason::RateLimited,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Reason {
             Reason::NoSpan => "no_span",
             Reason::Cardinality => "cardinality",
             Reason::Malformed => "malformed",
+            Reason::RateLimited => "rate_limited",
         }
     }
 }

@@ -23,6 +23,9 @@ pub const ERROR_TYPE: &str = "error.type";
 /// How long an operation took, in milliseconds.
 pub const DURATION_MS: &str = "duration_ms";
 
+/// How many lines of its callsite were held back before a line, where their rate is bounded.
+pub const SUPPRESSED: &str = "suppressed";
+
 /// The keys that every log line begins with, in their order. A field that bears one of them gets a trailing `_`.
 pub const RESERVED: [&str; 8] = ["timestamp", "level", "target", "message", "trace_id", "span_id", "file", "line"];
 

@@ -74,6 +74,7 @@ fn every_key_can_be_written_in_the_file() {
         service_name = "control"
         log_policy = "block"
         log_queue_bytes = 0x10_000
+        log_rate = 100
         metrics_address = "::"
         admin_port = 9_191
         admin_address = "10.0.0.1"
@@ -97,6 +98,7 @@ fn every_key_can_be_written_in_the_file() {
     assert_eq!((config.metrics_port, config.admin_port, config.trace_sample_rate), (0, 9191, 0.0));
     assert_eq!((config.log_policy, config.trust), (LogPolicy::Block, Trust::Ids));
     assert_eq!((config.log_queue_bytes, config.otlp_queue_bytes, config.tail_budget_bytes), (65_536, 2048, 4096));
+    assert_eq!(config.log_rate, 100);
     assert_eq!(config.otlp_timeout, Duration::from_millis(250));
     assert_eq!(config.baggage_fields, ["tenant", "plan"]);
     assert_eq!(config.sample_operations["agent.create"], 0.5);

@@ -32,7 +32,7 @@ impl Key {
     }
 }
 
-pub(super) const KEYS: [Key; 33] = [
+pub(super) const KEYS: [Key; 34] = [
     key("log_level", |config, value| value.text().map(|it| config.log_level = it))
         .checked(|config| level(&config.log_level)),
     key("log_json", |config, value| value.boolean().map(|it| config.log_json = it)),
@@ -50,6 +50,7 @@ pub(super) const KEYS: [Key; 33] = [
         value.choice(&[("drop", LogPolicy::Drop), ("block", LogPolicy::Block)]).map(|it| config.log_policy = it)
     }),
     key("log_queue_bytes", |config, value| value.bytes().map(|it| config.log_queue_bytes = it)),
+    key("log_rate", |config, value| value.count().map(|it| config.log_rate = it)),
     key("metrics_address", |config, value| value.parsed(ADDRESS).map(|it| config.metrics_address = it)),
     key("admin_port", |config, value| value.port().map(|it| config.admin_port = it)),
     key("admin_address", |config, value| value.parsed(ADDRESS).map(|it| config.admin_address = it)),

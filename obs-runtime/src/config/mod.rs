@@ -63,6 +63,10 @@ pub struct ObservabilityConfig {
     pub log_policy: LogPolicy,
     /// Bound of the queue of log lines, in bytes. 4 MiB.
     pub log_queue_bytes: usize,
+    /// The most lines that one place in the program writes a second; 0, the default, for no bound. The next line of that
+    /// place says how many were held back, in its field `suppressed`. Lines of the target `audit` are never held back, the
+    /// errors of observed functions are like any others: metrics and spans still tell each one.
+    pub log_rate: u32,
 
     /// Address of `/metrics`, `/healthz` and `/readyz`. `0.0.0.0`.
     pub metrics_address: IpAddr,
@@ -143,6 +147,7 @@ impl Default for ObservabilityConfig {
             resource: BTreeMap::new(),
             log_policy: LogPolicy::Drop,
             log_queue_bytes: 4 << 20,
+            log_rate: 0,
             metrics_address: Ipv4Addr::UNSPECIFIED.into(),
             admin_port: 9091,
             admin_address: Ipv4Addr::LOCALHOST.into(),

@@ -64,7 +64,7 @@ impl Value {
     }
 
     /// How many of something.
-    pub(super) fn count(&self) -> Result<usize, Allowed> {
+    pub(super) fn count<T: TryFrom<i128>>(&self) -> Result<T, Allowed> {
         self.integer(0, i128::from(u32::MAX)).map_err(|_| "a whole number".to_owned())
     }
 

@@ -45,6 +45,12 @@ impl Moment {
         Moment(nanos)
     }
 
+    /// So long after the first reading.
+    #[cfg(test)]
+    pub(crate) fn of_nanos(nanos: u64) -> Self {
+        Moment(nanos)
+    }
+
     /// Nanoseconds since the Unix epoch.
     #[inline]
     pub(crate) fn unix_nanos(self) -> u64 {

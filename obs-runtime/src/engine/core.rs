@@ -14,7 +14,7 @@ use crate::engine::stack::{self, Place};
 use crate::engine::visit::EventVisitor;
 use crate::engine::{Closed, Link};
 use crate::ids;
-use crate::log::{Line, Origin, Render};
+use crate::log::{Limit, Line, Origin, Render};
 use crate::names;
 use crate::outcome::Ended;
 use crate::propagation::{self, Correlation};
@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) filter: Filter,
     pub(crate) sampler: Sampler,
     pub(crate) render: Render,
+    /// How many lines a callsite may write, where that is bounded.
+    pub(crate) limit: Option<Limit>,
     pub(crate) out: Box<dyn Out>,
 }
 
@@ -135,7 +137,19 @@ impl CoreRef {
 
 impl Core {
     pub(crate) fn new(filter: Filter, sampler: Sampler, render: Render, out: Box<dyn Out>) -> Self {
-        Core { filter, sampler, render, out }
+        Core { filter, sampler, render, limit: None, out }
+    }
+
+    /// The same with so many lines a second of one callsite; 0 for no bound.
+    pub(crate) fn limited(self, lines_a_second: u32) -> Self {
+        Core { limit: Limit::new(lines_a_second), ..self }
+    }
+
+    /// Whether an event may be told now; if so, how many of its callsite were held back before it. Asked before its fields
+    /// are looked at.
+    #[inline]
+    pub(crate) fn admits(&self, meta: &'static Metadata<'static>) -> Option<u64> {
+        self.limit.as_ref().map_or(Some(0), |limit| limit.admits(meta))
     }
 
     /// Ends the span in `record`, once: what comes later changes nothing.

@@ -56,8 +56,12 @@ impl Log for Bridge {
         let level = level(record.level());
         // Outside of `get_default`, within which what a `Display` says would find no subscriber.
         let Some(core) = listener(level, record.target()) else { return };
+        let Some(held_back) = core.limit.as_ref().map_or(Some(0), |limit| limit.admits_record(record, level)) else {
+            return;
+        };
         let origin = Origin::new(level, record.target(), record.file(), record.line());
         local::with_event(|visitor: &mut EventVisitor| {
+            visitor.suppressed(held_back);
             formatted(&mut visitor.message, *record.args());
             // It gives up at the first pair that fails; none of ours does.
             let _ = record.key_values().visit(&mut Pairs(&mut visitor.fields));

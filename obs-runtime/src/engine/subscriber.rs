@@ -98,7 +98,9 @@ impl Subscriber for Engine {
 
     fn event(&self, event: &Event<'_>) {
         let meta = event.metadata();
+        let Some(held_back) = self.0.admits(meta) else { return };
         local::with_event(|visitor: &mut EventVisitor| {
+            visitor.suppressed(held_back);
             event.record(visitor);
             let visitor = &*visitor;
             local::with_line(|text| {

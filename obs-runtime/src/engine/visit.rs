@@ -7,6 +7,7 @@ use tracing::field::{Field, Visit};
 
 use crate::engine::fields::List;
 use crate::log::json;
+use crate::names;
 
 /// Renders what a `Display` or `Debug` writes as a JSON string. One that panics leaves a note: telemetry never fails the
 /// caller's work.
@@ -47,6 +48,13 @@ pub(crate) struct EventVisitor {
 impl EventVisitor {
     pub(crate) const fn new() -> Self {
         EventVisitor { message: Vec::new(), fields: List::new() }
+    }
+
+    /// How many lines of the same callsite were held back before this one.
+    pub(crate) fn suppressed(&mut self, lines: u64) {
+        if lines > 0 {
+            self.fields.put(names::SUPPRESSED, |text| json::integer(text, lines));
+        }
     }
 
     pub(crate) fn clear(&mut self) {

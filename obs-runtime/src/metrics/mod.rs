@@ -55,7 +55,7 @@ mod cell;
 mod dense;
 mod exemplar;
 mod family;
-mod hash;
+pub(crate) mod hash;
 mod http;
 mod kinds;
 mod lanes;

@@ -130,7 +130,8 @@ impl Builder {
             Sampler::new(config.trace_sample_rate, &config.sample_operations),
             if config.log_json { Render::Json } else { Render::Pretty },
             Box::new(Sink { writer: writer.clone(), pipelines: Arc::clone(&pipelines) }),
-        );
+        )
+        .limited(config.log_rate);
         let core = hold(core);
         let inner = Inner {
             service,

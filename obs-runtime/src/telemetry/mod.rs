@@ -31,7 +31,9 @@ pub use self::error::StartError;
 pub use self::level::{LevelChange, LevelError, LevelStatus};
 use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
+use crate::engine::subscriber;
 use crate::export::Pipeline;
+use crate::log::Limit;
 use crate::log::writer::Writer;
 use crate::telemetry::level::Level;
 use crate::telemetry::serving::Serving;
@@ -132,6 +134,7 @@ impl Inner {
         self.stopped.store(true, Relaxed);
         self.serving.stop();
         self.level.reset();
+        self.tell_suppressed();
         let mut report = Report::default();
         // All of them first, so that none takes a span more while another one is waited for.
         self.pipelines.iter().for_each(Pipeline::close);
@@ -144,6 +147,19 @@ impl Inner {
         // The lines last: an exporter that failed may have had a word to say.
         report.lines_lost = self.writer.shutdown(deadline);
         report
+    }
+}
+
+impl Inner {
+    /// Tells of the lines that were held back since the last ones of their callsites: there is none to come.
+    fn tell_suppressed(&self) {
+        let limit = subscriber::of(&self.dispatch).and_then(|core| core.limit.as_ref());
+        let suppressed = limit.map_or(0, Limit::take_untold);
+        if suppressed > 0 {
+            dispatcher::with_default(&self.dispatch, || {
+                tracing::warn!(target: "obs_runtime::log", suppressed, "Lines were held back");
+            });
+        }
     }
 }
 
