@@ -15,8 +15,9 @@ const STREAMS: usize = 4_000;
 const WORDS: &str = "async fn impl trait const unsafe extern self Self crate mut ref where dyn struct enum union pub \
     observed correlated skip late name level target kind err ret metrics slow parent root links audit future stream \
     user_id agent_id record transparent classify label metric max buckets to initial terminal \
+    carrier correlated outbound trust headers HeaderMap read_only flatten prefix ttl rename rename_all \
     # ! ? % = , ; : :: . .. -> => < > & * | \"warn\" \"\" \"250ms\" 'c' 7 1.5 1e9 b\"x\" r#type _ 'a \u{e9}t\u{e9} \
-    (a) [b] {c} () [] {} #[observed] #[cfg(x)] #[classify(kind = \"k\")] #[label(max = 3)] #[carrier]";
+    (a) [b] {c} () [] {} #[observed] #[cfg(x)] #[classify(kind = \"k\")] #[label(max = 3)] #[carrier] #[correlated(outbound)]";
 
 /// A small generator: the same streams in every run.
 struct Random(u64);
@@ -44,7 +45,8 @@ fn expand_all(args: &TokenStream, item: &TokenStream) {
     type Other = fn(TokenStream) -> syn::Result<TokenStream>;
     const ATTRIBUTES: [(&str, Attribute); 2] =
         [("observed", crate::observed::expand), ("correlated", crate::correlated::expand)];
-    const DERIVES: [(&str, Other); 5] = [
+    const DERIVES: [(&str, Other); 6] = [
+        ("Carrier", crate::carrier::expand),
         ("Classify", crate::classify::expand),
         ("LabelSet", crate::label_set::expand),
         ("LabelValue", crate::label_value::expand),
@@ -76,8 +78,18 @@ fn expand_all(args: &TokenStream, item: &TokenStream) {
 
 /// What the snapshots are made of: the parentheses of the attribute, and the item.
 fn corpus() -> Vec<(TokenStream, TokenStream)> {
-    let folders =
-        ["classify", "label_set", "label_value", "metric_set", "observe", "observed", "record", "state_machine"];
+    let folders = [
+        "carrier",
+        "classify",
+        "correlated",
+        "label_set",
+        "label_value",
+        "metric_set",
+        "observe",
+        "observed",
+        "record",
+        "state_machine",
+    ];
     let files = folders.into_iter().flat_map(inputs);
     files
         .map(|path| {
