@@ -59,6 +59,11 @@ fn a_second_start_is_an_error_and_the_first_goes_on() {
     assert!(json_lines(&output.stdout).iter().any(|line| line["message"] == "still here"));
 }
 
+/// The line of this file that has `text` first.
+fn line_of(text: &str) -> usize {
+    include_str!("process.rs").lines().position(|line| line.contains(text)).expect("it is there") + 1
+}
+
 #[observed(user_id)]
 fn break_down(user_id: &str) {
     error!("about to break");
@@ -88,7 +93,9 @@ fn a_panic_is_an_error_line_in_its_span_and_is_written_though_the_process_ends()
     let panic = &lines[1];
     assert_eq!((&panic["level"], &panic["error"]), (&"error".into(), &"broken for u1".into()));
     assert_eq!((&panic["user_id"], &panic["span_id"]), (&"u1".into(), &lines[0]["span_id"]));
-    assert!(panic["panic.location"].as_str().unwrap().contains("process.rs"), "{panic}");
+    let line = line_of("panic!(\"broken for");
+    assert_eq!((&panic["file"], &panic["line"]), (&file!().into(), &line.into()));
+    assert!(panic["panic.location"].as_str().unwrap().contains(&format!("process.rs:{line}:")), "{panic}");
     // The hook that was there before has had its say.
     assert!(String::from_utf8_lossy(&output.stderr).contains("broken for u1"));
 }

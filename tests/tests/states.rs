@@ -42,6 +42,20 @@ fn a_transition_is_counted_and_moves_the_population() {
 }
 
 #[test]
+fn the_event_of_a_transition_stands_where_it_was_asked_for() {
+    let line = line!();
+    let seen = capture(|| {
+        let mut agent = Tracked::new(AgentStatus::Provisioning);
+        agent.transition(AgentStatus::Running).unwrap();
+        transition!(agent, Running => Stopped).unwrap();
+    });
+    let places: Vec<_> = seen.logs().iter().map(|log| (log["file"].clone(), log["line"].clone())).collect();
+    assert_eq!(places, [(file!().into(), (line + 3).into()), (file!().into(), (line + 4).into())]);
+    assert_eq!(seen.logs()[0]["message"], "agent went from provisioning to running");
+    assert_eq!(seen.logs()[1]["to"], "stopped");
+}
+
+#[test]
 fn dropping_leaves_the_state() {
     let seen = capture(|| {
         let first = Tracked::new(AgentStatus::Provisioning);

@@ -11,11 +11,12 @@ use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
 use tracing::{Event, Level, dispatcher};
 
-use crate::engine::callsite::{Callsite, EndEvent};
+use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::{Key, List};
 use crate::engine::held::Held;
+use crate::engine::made::MadeEvent;
 use crate::engine::record::{Parent, Record};
 use crate::engine::stack::{self, Place};
 use crate::engine::{FieldValue, Link, local, slots, subscriber, visit};
@@ -475,7 +476,7 @@ impl Told {
     }
 
     #[cold]
-    fn dispatch(&self, event: &'static EndEvent, verb: &str, failure: Option<&Failure>) {
+    fn dispatch(&self, event: &'static MadeEvent, verb: &str, failure: Option<&Failure>) {
         let meta = event.meta();
         dispatcher::get_default(|dispatch| {
             if !dispatch.enabled(meta) {

@@ -12,6 +12,7 @@ use tracing::{Level, Metadata};
 
 use crate::engine::SpanKind;
 use crate::engine::fields::Key;
+use crate::engine::made::{self, MadeEvent, Named};
 use crate::metrics::operations::Operation;
 use crate::names;
 
@@ -147,7 +148,7 @@ pub struct Callsite {
     audit: bool,
     interest: AtomicU8,
     /// The events that tell an end, one for each level that was needed, and that of the auditors.
-    events: [OnceLock<&'static EndEvent>; 6],
+    events: [OnceLock<&'static MadeEvent>; 6],
 }
 
 const UNREGISTERED: u8 = 0;
@@ -239,7 +240,7 @@ impl Callsite {
     }
 
     /// The event that tells an end of this operation at `level`.
-    pub(crate) fn end_event(&'static self, level: Level) -> &'static EndEvent {
+    pub(crate) fn end_event(&'static self, level: Level) -> &'static MadeEvent {
         let at = match level {
             Level::ERROR => 0,
             Level::WARN => 1,
@@ -248,7 +249,7 @@ impl Callsite {
             Level::TRACE => 4,
         };
         // Leaked once a callsite and level: `tracing` wants its metadata to live for ever.
-        self.events[at].get_or_init(|| EndEvent::leak(&self.meta, level, self.meta.target()))
+        self.events[at].get_or_init(|| end_event(&self.meta, level, self.meta.target()))
     }
 
     /// The level of the event that tells every end.
@@ -268,8 +269,8 @@ impl Callsite {
     }
 
     /// The event that tells an end to the auditors, where they want to know.
-    pub(crate) fn audit_event(&'static self) -> Option<&'static EndEvent> {
-        self.audit.then(|| *self.events[5].get_or_init(|| EndEvent::leak(&self.meta, Level::INFO, names::AUDIT)))
+    pub(crate) fn audit_event(&'static self) -> Option<&'static MadeEvent> {
+        self.audit.then(|| *self.events[5].get_or_init(|| end_event(&self.meta, Level::INFO, names::AUDIT)))
     }
 }
 
@@ -296,44 +297,11 @@ impl std::fmt::Debug for Callsite {
     }
 }
 
-/// The metadata of the event that tells how an operation ended.
-pub(crate) struct EndEvent {
-    meta: OnceLock<Metadata<'static>>,
-}
+/// The fields of the event that tells how an operation ended.
+const END_FIELDS: [&str; 5] = ["message", names::DURATION_MS, names::OUTCOME, names::ERROR, names::ERROR_TYPE];
 
-/// The fields of such an event.
-pub(crate) const END_FIELDS: [&str; 5] =
-    ["message", names::DURATION_MS, names::OUTCOME, names::ERROR, names::ERROR_TYPE];
-
-impl EndEvent {
-    fn leak(span: &Metadata<'static>, level: Level, target: &'static str) -> &'static Self {
-        let event: &'static EndEvent = Box::leak(Box::new(EndEvent { meta: OnceLock::new() }));
-        event.meta.get_or_init(|| {
-            Metadata::new(
-                span.name(),
-                target,
-                level,
-                span.file(),
-                span.line(),
-                span.module_path(),
-                FieldSet::new(&END_FIELDS, Identifier(event)),
-                Kind::EVENT,
-            )
-        });
-        callsite::register(event);
-        event
-    }
-
-    pub(crate) fn meta(&'static self) -> &'static Metadata<'static> {
-        // Set when the event was made, before anybody could see it.
-        self.meta.get().expect("an end event is made with its metadata")
-    }
-}
-
-impl callsite::Callsite for EndEvent {
-    fn set_interest(&self, _: Interest) {}
-
-    fn metadata(&self) -> &Metadata<'_> {
-        self.meta.get().expect("an end event is made with its metadata")
-    }
+/// The event that tells an end, at the place of its span.
+fn end_event(span: &Metadata<'static>, level: Level, target: &'static str) -> &'static MadeEvent {
+    let named = Named { name: span.name(), target, level, fields: &END_FIELDS };
+    MadeEvent::leak(&named, made::Site { file: span.file(), line: span.line(), module: span.module_path() })
 }

@@ -16,6 +16,7 @@ pub(crate) mod filter;
 mod finished;
 pub(crate) mod held;
 pub(crate) mod local;
+pub(crate) mod made;
 pub(crate) mod record;
 pub(crate) mod sampling;
 pub(crate) mod slots;

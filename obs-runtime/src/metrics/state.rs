@@ -3,9 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 
+use tracing::Level;
+use tracing::field::Value;
+
 use crate::engine::clock::Moment;
+use crate::engine::made::{Located, Named};
 use crate::metrics::cell::LevelCell;
 use crate::metrics::descriptor::{Descriptor, LabelDescriptor};
 use crate::metrics::family::Family;
@@ -79,11 +84,26 @@ pub trait StateMachine: Sized + Send + Sync + 'static {
 /// The target of the event that each transition writes.
 const TARGET: &str = "obs_runtime::state";
 
+static WENT: Located = Located::new(Named {
+    name: "transition",
+    target: TARGET,
+    level: Level::INFO,
+    fields: &["message", "state_machine", "from", "to"],
+});
+
+/// Writes the event of a transition, where it was asked for.
+#[cold]
+fn tell(machine: &str, from: &str, to: &str, location: &Location<'_>) {
+    let message = format_args!("{machine} went from {from} to {to}");
+    let values: [Option<&dyn Value>; 4] = [Some(&message), Some(&machine), Some(&from), Some(&to)];
+    WENT.tell(Some(location), &values);
+}
+
 /// A value that is in a state of `S`, and is counted there until it is dropped.
 ///
 /// Each transition is counted in `<name>_state_transitions_total{from,to}`, moves the value in `<name>s_total`, observes in
 /// `<name>_state_duration_seconds` how many seconds the state lasted that is left, and writes one event at level `info`
-/// with the target `obs_runtime::state` and the fields `state_machine`, `from` and `to`.
+/// with the target `obs_runtime::state`, the fields `state_machine`, `from` and `to`, and the file and line that asked for it.
 #[must_use = "it leaves its state when it is dropped"]
 pub struct Tracked<S: StateMachine> {
     /// An index of `S::STATES`.
@@ -132,12 +152,13 @@ impl<S: StateMachine> Tracked<S> {
     ///
     /// If no edge leads there from the present state. The value stays where it is, and the attempt is counted in
     /// `<name>_illegal_transitions_total{from,to}`.
+    #[track_caller]
     pub fn transition(&mut self, to: S) -> Result<(), IllegalTransition> {
-        self.go(None, to.index())
+        self.go(None, to.index(), Location::caller())
     }
 
     /// Goes from `from`, if it is there, to `to`.
-    fn go(&mut self, expected: Option<usize>, to: usize) -> Result<(), IllegalTransition> {
+    fn go(&mut self, expected: Option<usize>, to: usize, location: &Location<'_>) -> Result<(), IllegalTransition> {
         let from = self.state;
         let metrics = Machine::<S>::global();
         let _scope = self.home.is_some().then(|| scope::enter(self.home.clone()));
@@ -154,8 +175,9 @@ impl<S: StateMachine> Tracked<S> {
         self.populate(-1);
         self.state = to;
         self.populate(1);
-        let (machine, from, to) = (S::NAME, text::<S>(from), text::<S>(to));
-        tracing::info!(target: TARGET, state_machine = machine, from, to, "{machine} went from {from} to {to}");
+        if tracing::enabled!(target: TARGET, Level::INFO) {
+            tell(S::NAME, text::<S>(from), text::<S>(to), location);
+        }
         Ok(())
     }
 }
@@ -332,10 +354,11 @@ pub fn edge<S: StateMachine, From, To>(
 /// # Errors
 ///
 /// If the value is not in the state `From`.
+#[track_caller]
 pub fn make<S: StateMachine, From: Edge<To> + State, To: State>(
     transition: Move<'_, S, From, To>,
 ) -> Result<(), IllegalTransition> {
-    transition.tracked.go(Some(From::INDEX), To::INDEX)
+    transition.tracked.go(Some(From::INDEX), To::INDEX, Location::caller())
 }
 
 /// Makes a transition between two states that are given by their names. An edge that is not declared does not compile.

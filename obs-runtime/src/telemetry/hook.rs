@@ -5,10 +5,23 @@ use std::panic;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use tracing::Level;
+use tracing::field::Value;
+
+use crate::engine::made::{Located, Named};
+use crate::names;
 use crate::telemetry::Inner;
 
 /// How long a panic may be held up by its log line.
 const DEADLINE: Duration = Duration::from_millis(500);
+
+/// The line of a panic. It stands where the panic began.
+static PANICKED: Located = Located::new(Named {
+    name: "panic",
+    target: "panic",
+    level: Level::ERROR,
+    fields: &["message", names::ERROR, "panic.location", "panic.backtrace"],
+});
 
 /// Puts the hook before the one that is there, for as long as the runtime lives.
 pub(super) fn install(runtime: Weak<Inner>) {
@@ -19,13 +32,14 @@ pub(super) fn install(runtime: Weak<Inner>) {
             let location = info.location().map(ToString::to_string);
             let backtrace = Backtrace::capture();
             let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(&backtrace);
-            tracing::error!(
-                target: "panic",
-                error = message,
-                "panic.location" = location.as_deref(),
-                "panic.backtrace" = backtrace.map(tracing::field::display),
-                "panicked"
-            );
+            let backtrace = backtrace.map(tracing::field::display);
+            let values: [Option<&dyn Value>; 4] = [
+                Some(&"panicked"),
+                Some(&message),
+                location.as_ref().map(|location| location as &dyn Value),
+                backtrace.as_ref().map(|backtrace| backtrace as &dyn Value),
+            ];
+            PANICKED.tell(info.location(), &values);
             runtime.writer.flush(Instant::now() + DEADLINE);
         }
         before(info);
