@@ -32,6 +32,8 @@ pub(crate) enum Reason {
     Malformed,
     /// Its callsite had written as much as it may.
     RateLimited,
+    /// Its trace was not decided by tail sampling when there was no more memory for that.
+    TailBudget,
 }
 
 impl Signal {
@@ -48,7 +50,7 @@ impl Signal {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 9] = [
+    pub(crate) const ALL: [Reason; 10] = [
         Reason::QueueFull,
         Reason::ExportFailed,
         Reason::Shutdown,
@@ -58,6 +60,7 @@ impl Reason {
         Reason::Cardinality,
         Reason::Malformed,
         Reason::RateLimited,
+        Reason::TailBudget,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -71,6 +74,7 @@ impl Reason {
             Reason::Cardinality => "cardinality",
             Reason::Malformed => "malformed",
             Reason::RateLimited => "rate_limited",
+            Reason::TailBudget => "tail_budget",
         }
     }
 }

@@ -129,6 +129,7 @@ fn span() -> FinishedSpan {
         kind: SpanKind::Server,
         start_unix_nanos: 1_700_000_000_000_000_000,
         duration_nanos: 1_000_000,
+        slow: false,
         fields: Fields::default(),
         outcome: Some(Ended::Error),
         error: Some("no room".into()),

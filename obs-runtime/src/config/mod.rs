@@ -51,7 +51,9 @@ pub struct ObservabilityConfig {
     pub metrics_port: u16,
     /// Where finished spans are sent, as `http://host:4317`. None: they are not sent. Over HTTP, `/v1/traces` is appended.
     pub otlp_endpoint: Option<String>,
-    /// Share of new traces that are exported, 0.0 to 1.0. A caller's decision is honoured before it. 1.0.
+    /// Share of new traces that are exported, 0.0 to 1.0. A caller's decision is honoured before it. It goes by the trace's id,
+    /// as OpenTelemetry's consistent probability sampling does, so services decide alike; below 1.0 the rate travels in
+    /// `tracestate` (`ot=th:…`) and is on every exported span. 1.0.
     pub trace_sample_rate: f64,
 
     /// The service's name; the builder's when none is given here.
@@ -112,12 +114,16 @@ pub struct ObservabilityConfig {
     /// The longest text of an attribute, in bytes; what is longer is cut between two characters. 32 KiB.
     pub attribute_length_limit: usize,
 
-    /// Share of new traces that are exported, by the name of the operation that begins them; the others go by
+    /// Share of new traces that are exported, by the name (in the code) of the operation that begins them; the others go by
     /// `trace_sample_rate`.
     pub sample_operations: BTreeMap<String, f64>,
-    /// Keep traces that failed or were slow, whatever the rate.
+    /// Keep traces in which a span of this process failed, panicked, was cancelled or was slower than its `slow = "…"`,
+    /// whatever the rate and whatever the caller has decided. Traces wait for that until 10 seconds after their root in this
+    /// process has ended; a span that is kept for how its trace went says `ot=th:0` in its `tracestate` (all such are
+    /// kept), any other the rate of the head. Worth it with a `trace_sample_rate` below 1.0.
     pub tail_sampling: bool,
-    /// Memory for traces that are not decided yet, in bytes. 32 MiB.
+    /// Memory for traces that are not decided yet, in bytes. Without more, the one that has waited longest is decided early;
+    /// spans that go with it before their root has ended are counted in `obs_dropped_total{reason="tail_budget"}`. 32 MiB.
     pub tail_budget_bytes: usize,
 
     /// What is believed of a caller.

@@ -394,7 +394,8 @@ fn count(record: &Record, end: Moment, outcome: Ended) -> u64 {
     if let Some(operation) = record.measured {
         operation.end(record.scope.as_ref(), outcome, nanos);
         if record.scope.is_none()
-            && let Some(kept) = record.sampled_root()
+            && let Some(kept) =
+                record.exported_root(|| outcome != Ended::Ok || record.site.is_some_and(|site| site.is_slow(nanos)))
         {
             operation.exemplify(outcome, nanos, kept, end.unix_nanos());
         }

@@ -89,7 +89,11 @@ impl CoreRef {
             (None, Some(caller)) => (caller.trace_id, Some(caller.span_id), caller.flags, true),
             (None, None) => {
                 let trace = TraceId::random();
-                (trace, None, self.sampler.root(trace, meta.name()), false)
+                let (flags, said) = self.sampler.root(trace, meta.name());
+                if let Some(said) = said {
+                    hand_on(record, said);
+                }
+                (trace, None, flags, false)
             }
         };
         let span = SpanId::random();
@@ -191,6 +195,15 @@ impl Core {
         text.clear();
         self.render.line(text, &line);
     }
+}
+
+/// Lets the spans of a new trace hand on by which rate it was sampled.
+#[cold]
+fn hand_on(record: &mut Record, said: &Arc<Correlation>) {
+    record.carried = Some(match &record.carried {
+        None => Arc::clone(said),
+        Some(own) => Arc::new(Correlation { trace: said.trace.clone(), ..(**own).clone() }),
+    });
 }
 
 /// The ids that came with a request, as fields, and what of its baggage the configuration wants to see.

@@ -37,6 +37,8 @@ pub struct FinishedSpan {
     pub start_unix_nanos: u64,
     /// How long it lasted, in nanoseconds, by a monotonic clock.
     pub duration_nanos: u64,
+    /// Whether it took longer than `slow = "…"` of its operation allows.
+    pub slow: bool,
     /// Its own fields (not those it inherits), in the order in which they were recorded, with `outcome`, `error` and `error.type`.
     pub fields: Fields,
     /// How it ended, where somebody judged it.

@@ -10,6 +10,7 @@ use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::List;
+use crate::engine::sampling::SAMPLED;
 use crate::engine::slots;
 use crate::engine::{Link, SpanKind};
 use crate::log::json;
@@ -139,10 +140,12 @@ impl Record {
         (self.rare.as_ref().and_then(|rare| rare.foreign.as_ref()), &mut self.fields)
     }
 
-    /// The ids of a span that no other of this process is above, in a trace that is exported.
+    /// The ids of a span that no other of this process is above, in a trace that is exported: a sampled one, or, where
+    /// others are wanted too, one that tail sampling keeps.
     #[inline]
-    pub(crate) fn sampled_root(&self) -> Option<(TraceId, SpanId)> {
-        let ids = self.ids.as_ref().filter(|ids| ids.flags & 1 != 0)?;
+    pub(crate) fn exported_root(&self, is_notable: impl FnOnce() -> bool) -> Option<(TraceId, SpanId)> {
+        let wants_all = || self.core.as_ref().is_some_and(|core| core.out.wants_unsampled());
+        let ids = self.ids.as_ref().filter(|ids| ids.flags & SAMPLED != 0 || (wants_all() && is_notable()))?;
         (ids.parent.is_none() || ids.parent_is_remote).then_some((ids.trace, ids.span))
     }
 

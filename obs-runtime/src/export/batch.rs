@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tracing::Level;
 
+use crate::engine::sampling::SAMPLED;
 use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanKind};
 use crate::{Ended, SpanId, TraceId};
 
@@ -31,6 +32,8 @@ pub(crate) struct Fixed {
     pub(crate) location: Option<(&'static str, u32)>,
     pub(crate) start_unix_nanos: u64,
     pub(crate) duration_nanos: u64,
+    /// It took longer than its operation may.
+    pub(crate) slow: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,8 @@ pub(crate) struct Span<'a> {
     pub(crate) fixed: &'a Fixed,
     pub(crate) trace_state: &'a [u8],
     pub(crate) name: &'a [u8],
+    /// The name, where it is one that lives for ever.
+    static_name: Option<&'static str>,
     /// `,"key":value` for each field.
     pub(crate) fields: &'a [u8],
     pub(crate) error: Option<&'a [u8]>,
@@ -76,6 +81,27 @@ impl Span<'_> {
             _ => None,
         }
     }
+
+    /// Whether tail sampling keeps its trace: it failed, panicked, was cancelled or was slow.
+    pub(crate) fn is_notable(&self) -> bool {
+        self.fixed.slow || self.error.is_some() || self.fixed.outcome.is_some_and(|outcome| outcome != Ended::Ok)
+    }
+
+    /// Whether it goes out whatever else its trace brings.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.fixed.flags & SAMPLED != 0 || self.is_notable()
+    }
+
+    /// How long its texts are together.
+    fn text_length(&self) -> usize {
+        let name = if self.static_name.is_some() { 0 } else { self.name.len() };
+        name + self.trace_state.len() + self.fields.len() + self.error.map_or(0, <[u8]>::len)
+    }
+
+    /// Whether no other span of this process is above it.
+    pub(crate) fn is_local_root(&self) -> bool {
+        self.fixed.parent_id.is_none() || self.fixed.parent_is_remote
+    }
 }
 
 /// How much memory a span takes besides its texts and links.
@@ -84,11 +110,25 @@ pub(crate) const FIXED: usize = size_of::<Head>();
 /// What a span brings, from wherever it comes.
 struct Parts<'a> {
     fixed: Fixed,
-    name: &'a Cow<'static, str>,
-    trace_state: &'a str,
+    name: Name<'a>,
+    trace_state: &'a [u8],
     fields: &'a [u8],
-    error: Option<&'a str>,
+    error: Option<&'a [u8]>,
     links: &'a [Link],
+}
+
+enum Name<'a> {
+    Static(&'static str),
+    Text(&'a [u8]),
+}
+
+impl<'a> From<&'a Cow<'static, str>> for Name<'a> {
+    fn from(name: &'a Cow<'static, str>) -> Self {
+        match name {
+            Cow::Borrowed(name) => Name::Static(name),
+            Cow::Owned(name) => Name::Text(name.as_bytes()),
+        }
+    }
 }
 
 impl Batch {
@@ -103,6 +143,19 @@ impl Batch {
     /// How much memory the spans need.
     pub(crate) fn bytes(&self) -> usize {
         self.heads.len() * FIXED + self.text.len() + size_of_val(&*self.links)
+    }
+
+    /// How much memory is set aside for them.
+    pub(crate) fn reserved(&self) -> usize {
+        self.heads.capacity() * FIXED + self.text.capacity() + self.links.capacity() * size_of::<Link>()
+    }
+
+    /// Sets memory aside for exactly one span of this size, where nothing is set aside.
+    pub(crate) fn reserve_like(&mut self, span: &Span<'_>) {
+        if self.heads.capacity() == 0 {
+            self.heads.reserve_exact(1);
+            self.text.reserve_exact(span.text_length());
+        }
     }
 
     /// Forgets the spans and keeps the buffers, up to so many bytes.
@@ -120,8 +173,8 @@ impl Batch {
     pub(crate) fn push(&mut self, span: &Closed<'_>) {
         let Closed { record, ids, meta, .. } = span;
         let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
-        let own = Cow::Borrowed(meta.name());
         let rare = record.rare();
+        let duration_nanos = span.end.since(record.start);
         self.put(Parts {
             fixed: Fixed {
                 trace_id: ids.trace,
@@ -135,12 +188,13 @@ impl Batch {
                 target: meta.target(),
                 location: meta.file().zip(meta.line()),
                 start_unix_nanos: record.start.unix_nanos(),
-                duration_nanos: span.end.since(record.start),
+                duration_nanos,
+                slow: record.site.is_some_and(|site| site.is_slow(duration_nanos)),
             },
-            name: rare.and_then(|rare| rare.name.as_ref()).unwrap_or(&own),
-            trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default(),
+            name: rare.and_then(|rare| rare.name.as_ref()).map_or(Name::Static(meta.name()), Name::from),
+            trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default().as_bytes(),
             fields: record.fields.own_text(),
-            error: span.error,
+            error: span.error.map(str::as_bytes),
             links: rare.map_or(&[], |rare| &rare.links),
         });
     }
@@ -161,12 +215,30 @@ impl Batch {
                 location: span.location,
                 start_unix_nanos: span.start_unix_nanos,
                 duration_nanos: span.duration_nanos,
+                slow: span.slow,
             },
-            name: &span.name,
-            trace_state: span.trace_state.as_deref().unwrap_or_default(),
+            name: Name::from(&span.name),
+            trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
             fields: span.fields.text(),
-            error: span.error.as_deref(),
+            error: span.error.as_deref().map(str::as_bytes),
             links: &span.links,
+        });
+    }
+
+    /// Adds a span of another batch.
+    pub(crate) fn push_span(&mut self, span: &Span<'_>) {
+        self.push_span_as(span, span.fixed.flags, span.trace_state);
+    }
+
+    /// The same, with other flags and another `tracestate`.
+    pub(crate) fn push_span_as(&mut self, span: &Span<'_>, flags: u8, trace_state: &[u8]) {
+        self.put(Parts {
+            fixed: Fixed { flags, ..*span.fixed },
+            name: span.static_name.map_or(Name::Text(span.name), Name::Static),
+            trace_state,
+            fields: span.fields,
+            error: span.error,
+            links: span.links,
         });
     }
 
@@ -174,19 +246,14 @@ impl Batch {
     fn put(&mut self, Parts { fixed, name, trace_state, fields, error, links }: Parts<'_>) {
         let text = self.text.len();
         let (name, own) = match name {
-            Cow::Borrowed(name) => (*name, ""),
-            Cow::Owned(name) => ("", name.as_str()),
+            Name::Static(name) => (name, &[][..]),
+            Name::Text(name) => ("", name),
         };
         let mut add = |text: &[u8]| {
             self.text.extend_from_slice(text);
             text.len() as u32
         };
-        let texts = Texts {
-            name: add(own.as_bytes()),
-            trace_state: add(trace_state.as_bytes()),
-            fields: add(fields),
-            error: error.map(|error| add(error.as_bytes())),
-        };
+        let texts = Texts { name: add(own), trace_state: add(trace_state), fields: add(fields), error: error.map(add) };
         let begin = self.links.len();
         self.links.extend_from_slice(links);
         self.heads.push(Head { fixed, name, texts, text, links: (begin, self.links.len()) });
@@ -220,6 +287,7 @@ impl Batch {
         Span {
             fixed: &head.fixed,
             name: if name.is_empty() { head.name.as_bytes() } else { name },
+            static_name: name.is_empty().then_some(head.name),
             trace_state: next(head.texts.trace_state),
             fields: next(head.texts.fields),
             error: head.texts.error.map(next),
@@ -248,6 +316,7 @@ impl Batch {
                     kind: fixed.kind,
                     start_unix_nanos: fixed.start_unix_nanos,
                     duration_nanos: fixed.duration_nanos,
+                    slow: fixed.slow,
                     fields: Fields::of(span.fields),
                     outcome: fixed.outcome,
                     error: span.error.map(|error| text(error).into()),

@@ -20,6 +20,7 @@
 pub(crate) mod batch;
 mod pipeline;
 mod shards;
+mod tail;
 
 #[cfg(feature = "otlp")]
 pub mod otlp;

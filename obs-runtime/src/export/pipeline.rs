@@ -10,6 +10,7 @@ use tracing::subscriber::NoSubscriber;
 
 use super::batch::{self, Batch};
 use super::shards::{Offered, Shards};
+use super::tail::{Hurry, Tail};
 use super::{Delivery, Exporter, Owning, Receive};
 use crate::config::ObservabilityConfig;
 use crate::engine::{Closed, FinishedSpan, Link};
@@ -37,11 +38,31 @@ pub(crate) struct Settings {
     pub(crate) batch: usize,
     /// The longest that a span waits for others to go with.
     pub(crate) delay: Duration,
+    /// The memory for tail sampling, in bytes; without it what is offered goes out.
+    pub(crate) tail: Option<usize>,
 }
 
 impl Settings {
     pub(crate) fn of(config: &ObservabilityConfig) -> Self {
-        Settings { room: config.otlp_queue_bytes, batch: config.otlp_batch, delay: config.otlp_delay }
+        Settings {
+            room: config.otlp_queue_bytes,
+            batch: config.otlp_batch,
+            delay: config.otlp_delay,
+            tail: config.tail_sampling.then_some(config.tail_budget_bytes),
+        }
+    }
+
+    /// For one of so many pipelines that see the same spans.
+    pub(crate) fn shared_by(self, pipelines: usize) -> Self {
+        Settings { tail: self.tail.map(|room| room / pipelines.max(1)), ..self }
+    }
+
+    /// How many of these spans go out whatever comes.
+    fn owed(&self, batch: &Batch) -> usize {
+        match self.tail {
+            None => batch.len(),
+            Some(_) => (0..batch.len()).filter(|number| batch.get(*number).is_owed()).count(),
+        }
     }
 }
 
@@ -72,6 +93,8 @@ struct State {
     ended: u64,
     /// How many spans of this round the exporter has not done with.
     exporting: usize,
+    /// How many spans wait for the rest of their traces that will go out.
+    owed: usize,
     /// Somebody waits for the next round.
     hurry: bool,
     /// Nobody waits any more: what the exporter still holds is counted already.
@@ -198,7 +221,8 @@ impl Pipeline {
             let mut state = self.shared.state();
             let mut left = Batch::default();
             let room = self.shared.shards.drain(&mut left, &mut Vec::new());
-            let count = left.len() + if state.abandoned { 0 } else { state.exporting };
+            let in_hand = if state.abandoned { 0 } else { state.exporting + state.owed };
+            let count = self.shared.settings.owed(&left) + in_hand;
             state.abandoned = true;
             state.lose(Reason::Shutdown, count);
             drop(state);
@@ -224,14 +248,29 @@ impl Drop for Pipeline {
 
 fn run(shared: &Shared, receiver: &mut impl Receive) {
     let (mut batch, mut spare) = (Batch::default(), Vec::new());
+    let mut tail = shared.settings.tail.map(Tail::new);
     loop {
         pause(shared);
         let closed = shared.shards.is_closed();
         let mut state = shared.state();
         state.begun += 1;
-        state.hurry = false;
+        let hurry = std::mem::take(&mut state.hurry);
         // Inside the lock, so that who gives up waiting finds every span either there or here.
-        let room = shared.shards.drain(&mut batch, &mut spare);
+        let mut room = shared.shards.drain(&mut batch, &mut spare);
+        if let Some(tail) = &mut tail {
+            let hurry = match (closed, hurry) {
+                (true, _) => Hurry::All,
+                (false, true) => Hurry::Ended,
+                (false, false) => Hurry::None,
+            };
+            let mut out = spare.pop().unwrap_or_default();
+            let lost = tail.sort(&batch, &mut out, Instant::now(), hurry);
+            state.lose(Reason::TailBudget, lost);
+            state.owed = tail.owed();
+            // What waits has a budget of its own.
+            room = shared.shards.keep(room, out.bytes(), &mut batch);
+            spare.push(std::mem::replace(&mut batch, out));
+        }
         state.exporting = batch.len();
         drop(state);
 
@@ -304,6 +343,7 @@ mod tests {
             kind: SpanKind::Internal,
             start_unix_nanos: 1,
             duration_nanos: 1,
+            slow: false,
             fields: Fields::default(),
             outcome: None,
             error: None,

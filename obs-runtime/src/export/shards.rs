@@ -159,6 +159,13 @@ impl Shards {
         taken
     }
 
+    /// Of the room of a batch, which is to be filled again, only so much is still needed: how much that is.
+    pub(super) fn keep(&self, taken: usize, needed: usize, batch: &mut Batch) -> usize {
+        let kept = taken.min(needed);
+        self.give_back(taken - kept, batch);
+        kept
+    }
+
     /// The spans of this room are exported, and `batch` is to be filled again.
     pub(super) fn give_back(&self, taken: usize, batch: &mut Batch) {
         batch.clear(KEPT);

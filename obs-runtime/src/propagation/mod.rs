@@ -25,7 +25,7 @@ mod baggage;
 mod carrier;
 mod environment;
 mod traceparent;
-mod tracestate;
+pub(crate) mod tracestate;
 mod trust;
 
 #[cfg(feature = "opentelemetry")]

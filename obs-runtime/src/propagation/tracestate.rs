@@ -40,6 +40,41 @@ pub(super) fn join<'c>(values: impl Iterator<Item = &'c [u8]>) -> Result<Option<
     Ok((!text.is_empty()).then(|| text.into()))
 }
 
+/// The member of OpenTelemetry, by its specification "TraceState handling".
+const OPENTELEMETRY: &str = "ot";
+
+/// By which threshold a trace was sampled: `th` in the member of OpenTelemetry, of 56 bits. `None` where nothing, or nothing
+/// that makes sense, is said.
+pub(crate) fn threshold(state: &str) -> Option<u64> {
+    let (_, member) =
+        state.split(',').filter_map(|member| member.split_once('=')).find(|(key, _)| *key == OPENTELEMETRY)?;
+    let (_, digits) = member.split(';').filter_map(|part| part.split_once(':')).find(|(key, _)| *key == "th")?;
+    if !(1..=14).contains(&digits.len()) {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok().map(|threshold| threshold << (4 * (14 - digits.len())))
+}
+
+/// The list with this threshold in it. The member of OpenTelemetry keeps what else it says, and moves to the front, as one
+/// that was changed does.
+pub(crate) fn with_threshold(state: &str, threshold: u64) -> String {
+    let digits = format!("{threshold:014x}");
+    let digits = digits.trim_end_matches('0');
+    let mut text = format!("{OPENTELEMETRY}=th:{}", if digits.is_empty() { "0" } else { digits });
+    let is_own = |member: &&str| member.split_once('=').is_some_and(|(key, _)| key == OPENTELEMETRY);
+    let own = state.split(',').find(is_own).and_then(|member| member.split_once('='));
+    for part in own.into_iter().flat_map(|(_, parts)| parts.split(';')).filter(|part| !part.starts_with("th:")) {
+        text.push(';');
+        text.push_str(part);
+    }
+    let others = state.split(',').filter(|member| !member.is_empty() && !is_own(member));
+    for member in others.take(MAX_MEMBERS - 1) {
+        text.push(',');
+        text.push_str(member);
+    }
+    text
+}
+
 /// `vendor`, of at most 256 characters, or `tenant@system`, of at most 241 and 14.
 fn is_key(key: &[u8]) -> bool {
     let mut parts = key.split(|byte| *byte == b'@');
@@ -145,6 +180,18 @@ mod tests {
             assert_eq!(join(&[&format!("foo={value}")]), Err(Invalid), "{value}");
         }
         assert_eq!(join(&["foo"]), Err(Invalid));
+    }
+
+    #[test]
+    fn the_threshold_is_read_and_replaced_in_the_member_of_opentelemetry() {
+        assert_eq!(threshold("foo=1,ot=rv:0123456789abcd;th:c"), Some(0xc0_0000_0000_0000));
+        for none in ["", "foo=th:c", "ot=rv:1", "ot=th:", "ot=th:xyz", "ot=th:012345678901234", "ot"] {
+            assert_eq!(threshold(none), None, "{none}");
+        }
+        assert_eq!(with_threshold("", 0), "ot=th:0");
+        assert_eq!(with_threshold("foo=1,ot=th:c;rv:0123456789abcd,bar=2", 0), "ot=th:0;rv:0123456789abcd,foo=1,bar=2");
+        let full = (0..32).map(|i| format!("k{i}=1")).collect::<Vec<_>>().join(",");
+        assert_eq!(join(&[&with_threshold(&full, 0)]).expect("still valid").expect("members").split(',').count(), 32);
     }
 
     #[test]

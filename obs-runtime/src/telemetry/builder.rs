@@ -114,13 +114,15 @@ impl Builder {
         for register in metrics {
             register().map_err(StartError::Metrics)?;
         }
-        let settings = Settings::of(&config);
+        // They share the memory for traces that are not decided.
+        let count = exporters.len() + usize::from(config.otlp_endpoint.is_some());
+        let settings = Settings::of(&config).shared_by(count);
         let mut pipelines = exporters
             .into_iter()
             .map(|exporter| Pipeline::begin(Owning(exporter), settings))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::Thread { purpose: "an exporter", source })?;
-        pipelines.extend(otlp::pipeline(&service, &config).map_err(StartError::Exporter)?);
+        pipelines.extend(otlp::pipeline(&service, &config, settings).map_err(StartError::Exporter)?);
         let pipelines: Arc<[Pipeline]> = pipelines.into();
         let output = output.unwrap_or_else(|| Box::new(std::io::stdout()));
         let writer = Writer::start(output, config.log_policy, config.log_queue_bytes)
@@ -129,7 +131,11 @@ impl Builder {
             filter,
             Sampler::new(config.trace_sample_rate, &config.sample_operations),
             if config.log_json { Render::Json } else { Render::Pretty },
-            Box::new(Sink { writer: writer.clone(), pipelines: Arc::clone(&pipelines) }),
+            Box::new(Sink {
+                writer: writer.clone(),
+                pipelines: Arc::clone(&pipelines),
+                tail_sampling: config.tail_sampling,
+            }),
         )
         .limited(config.log_rate);
         let core = hold(core);

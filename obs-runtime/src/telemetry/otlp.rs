@@ -8,7 +8,8 @@ use crate::export::{Pipeline, Settings};
 pub(super) fn pipeline(
     service: &str,
     config: &ObservabilityConfig,
+    settings: Settings,
 ) -> Result<Option<Pipeline>, Box<dyn Error + Send + Sync>> {
     let Some(exporter) = OtlpExporter::new(config, service)? else { return Ok(None) };
-    Ok(Some(Pipeline::begin(exporter, Settings::of(config))?))
+    Ok(Some(Pipeline::begin(exporter, settings)?))
 }

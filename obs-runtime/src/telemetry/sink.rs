@@ -13,6 +13,8 @@ use crate::metrics::own;
 pub(crate) struct Sink {
     pub(crate) writer: Writer,
     pub(crate) pipelines: Arc<[Pipeline]>,
+    /// Whether the pipelines decide by the ends of traces what they keep.
+    pub(crate) tail_sampling: bool,
 }
 
 impl Out for Sink {
@@ -25,5 +27,9 @@ impl Out for Sink {
         for pipeline in self.pipelines.iter() {
             pipeline.close_span(span);
         }
+    }
+
+    fn wants_unsampled(&self) -> bool {
+        self.tail_sampling && !self.pipelines.is_empty()
     }
 }

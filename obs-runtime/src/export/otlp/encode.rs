@@ -325,6 +325,7 @@ mod tests {
                 kind,
                 start_unix_nanos,
                 duration_nanos,
+                slow: false,
                 fields,
                 outcome,
                 error: error.map(Into::into),

@@ -1,0 +1,257 @@
+//! Which traces are exported: by the head, and by how they end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use obs_runtime::config::ObservabilityConfig;
+use obs_runtime::engine::FinishedSpan;
+use obs_runtime::export::{Delivery, Exporter};
+use obs_runtime::metrics::encode_openmetrics;
+use obs_runtime::propagation::{self, Correlation};
+use obs_runtime::{Report, Telemetry, correlated, observed};
+
+/// Keeps the spans that it is given.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<FinishedSpan>>>);
+
+impl Exporter for Kept {
+    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+        let delivery = Delivery::all(&spans);
+        self.0.lock().expect("no panic").extend(spans);
+        delivery
+    }
+}
+
+/// A service in this process.
+struct Service {
+    telemetry: Telemetry,
+    kept: Kept,
+}
+
+impl Service {
+    fn new(config: ObservabilityConfig) -> Self {
+        let kept = Kept::default();
+        let telemetry = Telemetry::builder("tests")
+            .config(config)
+            .log_writer(std::io::sink())
+            .exporter(kept.clone())
+            .build()
+            .expect("nothing is wrong");
+        Service { telemetry, kept }
+    }
+
+    fn at_rate(rate: f64) -> Self {
+        Service::new(ObservabilityConfig { trace_sample_rate: rate, ..ObservabilityConfig::default() })
+    }
+
+    fn with_tail(rate: f64) -> Self {
+        let config = ObservabilityConfig { trace_sample_rate: rate, tail_sampling: true, ..Default::default() };
+        Service::new(config)
+    }
+
+    fn spans(&self) -> (Report, Vec<FinishedSpan>) {
+        let report = self.telemetry.shutdown(Duration::from_secs(60));
+        (report, self.kept.0.lock().expect("no panic").clone())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.spans().1.iter().map(|span| span.name.to_string()).collect()
+    }
+}
+
+fn state(span: &FinishedSpan) -> &str {
+    span.trace_state.as_deref().unwrap_or_default()
+}
+
+#[observed]
+fn parent(ends_well: bool) {
+    child(true).expect("it ends well");
+    let _ = child(ends_well);
+}
+
+#[observed]
+fn child(ends_well: bool) -> Result<(), String> {
+    if ends_well { Ok(()) } else { Err("no room".to_owned()) }
+}
+
+#[test]
+fn a_trace_in_which_a_span_failed_arrives_whole_and_says_that_all_such_do() {
+    let service = Service::with_tail(0.0);
+    service.telemetry.in_scope(|| [true, false, true].into_iter().for_each(parent));
+    let (report, spans) = service.spans();
+    assert_eq!((report.spans_sent, report.spans_lost), (3, 0), "what ended well is neither sent nor lost");
+    let names: Vec<_> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names, ["child", "child", "parent"]);
+    assert_eq!(spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>().len(), 1);
+    assert!(spans.iter().all(|span| state(span) == "ot=th:0" && span.flags & 1 == 1), "{spans:?}");
+}
+
+#[observed(slow = "1ms")]
+fn sleepy(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+#[test]
+fn a_slow_span_keeps_its_trace() {
+    let service = Service::with_tail(0.0);
+    service.telemetry.in_scope(|| {
+        sleepy(Duration::ZERO);
+        sleepy(Duration::from_millis(3));
+    });
+    let (_, spans) = service.spans();
+    // The first one may have been slow too, on a busy machine.
+    assert!(!spans.is_empty());
+    assert!(spans.iter().all(|span| span.slow && span.duration_nanos > 1_000_000), "{spans:?}");
+}
+
+#[observed]
+async fn endless() {
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_call_and_one_that_panicked_keep_their_traces() {
+    #[observed]
+    fn panics() {
+        panic!("on purpose");
+    }
+
+    let service = Service::with_tail(0.0);
+    service.telemetry.in_scope(|| {
+        let mut call = std::pin::pin!(endless());
+        let waker = std::task::Waker::noop();
+        assert!(call.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        let _ = std::panic::catch_unwind(panics);
+    });
+    // The future was dropped inside.
+    let names = service.names();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 2, "{names:?}");
+}
+
+#[test]
+fn what_the_head_samples_goes_out_by_its_own_rate_beside_what_failed() {
+    let service = Service::with_tail(0.5);
+    service.telemetry.in_scope(|| (0..400).for_each(|number| parent(number % 4 != 0)));
+    let (report, spans) = service.spans();
+    assert_eq!(report.spans_lost, 0);
+    let mut traces: BTreeMap<_, Vec<&FinishedSpan>> = BTreeMap::new();
+    spans.iter().for_each(|span| traces.entry(span.trace_id).or_default().push(span));
+    assert!(traces.values().all(|spans| spans.len() == 3), "whole traces only");
+    let failed = traces.values().filter(|spans| spans.iter().any(|span| span.error.is_some()));
+    assert_eq!(failed.clone().count(), 100, "all that failed");
+    assert!(failed.flatten().all(|span| state(span) == "ot=th:0"));
+    let well = traces.values().filter(|spans| spans.iter().all(|span| span.error.is_none()));
+    assert!(well.clone().count().abs_diff(150) < 60, "half of the others: {}", well.clone().count());
+    assert!(well.flatten().all(|span| state(span) == "ot=th:8"));
+}
+
+#[correlated]
+#[observed]
+fn serve(headers: &http::HeaderMap) {
+    let _ = headers;
+}
+
+#[observed]
+fn call(headers: &mut http::HeaderMap) {
+    propagation::inject(&Correlation::current(), headers);
+}
+
+#[test]
+fn the_decision_of_the_caller_is_honoured_whatever_the_own_rate_and_its_rate_is_handed_on() {
+    let front = Service::at_rate(0.5);
+    let backs = [Service::at_rate(0.0), Service::at_rate(1.0)];
+    for _ in 0..200 {
+        let mut headers = http::HeaderMap::new();
+        front.telemetry.in_scope(|| call(&mut headers));
+        backs.iter().for_each(|back| back.telemetry.in_scope(|| serve(&headers)));
+    }
+    let (_, front) = front.spans();
+    let traces = |spans: &[FinishedSpan]| spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>();
+    assert!((50..150).contains(&front.len()), "{}", front.len());
+    for back in backs {
+        let (_, back) = back.spans();
+        assert_eq!(traces(&back), traces(&front));
+        assert!(back.iter().all(|span| state(span) == "ot=th:8" && span.parent_is_remote));
+    }
+}
+
+#[test]
+fn services_of_different_rates_decide_alike_for_the_same_trace() {
+    let rates = [0.1, 0.5, 0.9];
+    let services = rates.map(Service::at_rate);
+    for service in &services {
+        service.telemetry.in_scope(|| (0..300).for_each(|_| parent(true)));
+    }
+    let random = |span: &FinishedSpan| span.trace_id.to_u128() as u64 & ((1 << 56) - 1);
+    for (service, rate) in services.iter().zip(rates) {
+        let (_, spans) = service.spans();
+        let least = ((1.0 - rate) * (1_u64 << 56) as f64) as u64;
+        // To the four digits that a threshold has.
+        let below = least - (1 << 44);
+        assert!(!spans.is_empty());
+        assert!(spans.iter().all(|span| random(span) >= below), "only the most random traces, at every rate");
+    }
+}
+
+#[test]
+fn an_operation_has_a_rate_of_its_own_where_it_begins_a_trace() {
+    let config = ObservabilityConfig {
+        trace_sample_rate: 0.0,
+        sample_operations: [("child".to_owned(), 1.0)].into(),
+        ..ObservabilityConfig::default()
+    };
+    let service = Service::new(config);
+    service.telemetry.in_scope(|| {
+        parent(true);
+        child(true).expect("it ends well");
+    });
+    assert_eq!(service.names(), ["child"]);
+}
+
+#[test]
+fn the_samplers_of_opentelemetry_are_those() {
+    let kept = |variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let service = Service::new(ObservabilityConfig::load_from(variables).expect("nothing is wrong"));
+        service.telemetry.in_scope(|| {
+            (0..100).for_each(|_| drop(child(true)));
+            // Sampled by its caller.
+            let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("ASCII");
+            serve(&[("traceparent".parse().expect("a name"), traceparent)].into_iter().collect());
+        });
+        let names = service.names();
+        assert!(names.iter().any(|name| name == "serve"), "the caller's decision is honoured");
+        names.len() - 1
+    };
+    assert_eq!(kept(&[("OTEL_TRACES_SAMPLER", "always_on")]), 100);
+    assert_eq!(kept(&[("OTEL_TRACES_SAMPLER", "always_off")]), 0);
+    assert_eq!(kept(&[("OTEL_TRACES_SAMPLER", "parentbased_always_on")]), 100);
+    assert_eq!(kept(&[("OTEL_TRACES_SAMPLER", "parentbased_always_off")]), 0);
+    assert_eq!(kept(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")]), 0);
+    let half = kept(&[("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.5")]);
+    assert!((20..80).contains(&half), "{half}");
+}
+
+#[test]
+fn exemplars_are_of_traces_that_are_exported() {
+    #[observed(name = "exemplary")]
+    fn work(ends_well: bool) -> Result<(), String> {
+        child(ends_well)
+    }
+
+    let service = Service::with_tail(0.0);
+    service.telemetry.in_scope(|| {
+        let _ = work(true);
+        let _ = work(false);
+    });
+    let (_, spans) = service.spans();
+    let text = encode_openmetrics();
+    let exemplars: Vec<_> = (text.lines())
+        .filter(|line| line.contains("operation=\"exemplary\""))
+        .filter_map(|line| line.split_once("trace_id=\"").map(|(_, rest)| &rest[..32]))
+        .collect();
+    let exported: Vec<_> = spans.iter().map(|span| span.trace_id.to_string()).collect();
+    assert!(!exemplars.is_empty());
+    assert!(exemplars.iter().all(|trace| exported.iter().any(|own| own == trace)), "{exemplars:?}, {exported:?}");
+}
