@@ -5,10 +5,14 @@ pub mod catalogue;
 pub mod promql;
 
 pub mod alertmanager;
+pub mod grafana;
+pub mod pipeline;
 pub mod prometheus;
 
+mod files;
 mod template;
 mod yaml;
 
 pub use crate::catalogue::{Catalogue, CatalogueError, Metric};
+pub use crate::files::{Difference, Files};
 pub use crate::promql::{Mistake, Mistakes, Query};

@@ -1,6 +1,9 @@
 //! What metrics there are: of the program's own types, of others, and of recording rules.
 
 mod external;
+mod markdown;
+mod published;
+mod semconv;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +13,7 @@ use obs_runtime::metrics::Kind;
 use serde::{Deserialize, Serialize};
 
 pub use self::external::{External, KUBE_STATE_METRICS, PROMETHEUS, Series};
+pub use self::published::{Change, Published};
 use crate::promql::{Labels, Seen};
 
 /// Everything that a query can name.
