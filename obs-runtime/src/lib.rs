@@ -81,6 +81,7 @@ pub mod config;
 mod ids;
 mod loss;
 pub mod names;
+mod muted;
 mod outcome;
 mod sensitive;
 mod text;

@@ -6,8 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use tracing::subscriber::NoSubscriber;
-
 use super::batch::{self, Batch};
 use super::shards::{Offered, Shards};
 use super::tail::{Hurry, Tail};
@@ -15,6 +13,7 @@ use super::{Delivery, Exporter, Owning, Receive};
 use crate::config::ObservabilityConfig;
 use crate::engine::{Closed, FinishedSpan, Link};
 use crate::loss::{Reason, Signal, lost};
+use crate::muted;
 
 /// The most text in one request, in bytes: well below the 4 MiB that collectors take.
 const REQUEST: usize = 1 << 20;
@@ -137,7 +136,8 @@ impl Pipeline {
         });
         let own = Arc::clone(&shared);
         let handle = thread::Builder::new().name("obs-export".to_owned()).spawn(move || {
-            tracing::subscriber::with_default(NoSubscriber::new(), || run(&own, &mut receiver));
+            muted::mute();
+            run(&own, &mut receiver);
         })?;
         Ok(Pipeline { shared, thread: handle.thread().clone(), process: std::process::id() })
     }

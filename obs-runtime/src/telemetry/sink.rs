@@ -9,6 +9,7 @@ use crate::engine::core::Out;
 use crate::export::Pipeline;
 use crate::log::writer::Writer;
 use crate::metrics::own;
+use crate::muted;
 
 pub(crate) struct Sink {
     pub(crate) writer: Writer,
@@ -19,11 +20,17 @@ pub(crate) struct Sink {
 
 impl Out for Sink {
     fn line(&self, line: &[u8], level: Level) {
+        if muted::is_muted() {
+            return;
+        }
         own::line(level);
         self.writer.line(line);
     }
 
     fn span(&self, span: &Closed<'_>) {
+        if muted::is_muted() {
+            return;
+        }
         for pipeline in self.pipelines.iter() {
             pipeline.close_span(span);
         }

@@ -14,6 +14,7 @@ use crate::config::{ObservabilityConfig, OtlpProtocol};
 use crate::engine::FinishedSpan;
 use crate::export::batch::Batch;
 use crate::export::{Delivery, Exporter, Receive};
+use crate::muted;
 
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-obs-runtime/", env!("CARGO_PKG_VERSION"));
 
@@ -79,7 +80,9 @@ impl OtlpExporter {
 
     fn connection(&mut self) -> std::io::Result<&mut Connection> {
         if self.connection.is_none() {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            // It looks names up on threads of its own.
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_io().enable_time().on_thread_start(muted::mute).build()?;
             let client = {
                 let _inside = runtime.enter();
                 match &self.address {
