@@ -83,12 +83,18 @@ impl fmt::Debug for SpanId {
     }
 }
 
+thread_local! { static STATE: Cell<u64> = const { Cell::new(0) }; }
+
+/// Other ids on this thread from here on than those of the process that has made this one by a fork.
+pub(crate) fn reseed() {
+    STATE.set(0);
+}
+
 /// xorshift64*, one state a thread, seeded by the keys that the operating system gave the standard library's hasher.
 /// Never zero.
 pub(crate) fn random() -> u64 {
-    thread_local! { static STATE: Cell<u64> = const { Cell::new(0) }; }
     fn seed() -> u64 {
-        RandomState::new().hash_one(std::thread::current().id()) | 1
+        RandomState::new().hash_one((std::thread::current().id(), std::process::id())) | 1
     }
     let step = |state: u64| {
         let mut x = if state == 0 { seed() } else { state };

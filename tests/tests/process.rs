@@ -1,7 +1,12 @@
 //! What is global to a process, each in a process of its own.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
+use obs_runtime::engine::FinishedSpan;
+use obs_runtime::export::{Delivery, Exporter};
+use obs_runtime::tracing::dispatcher;
+use obs_runtime::tracing::subscriber::NoSubscriber;
 use obs_runtime::{StartError, Telemetry, error, info, info_span, init_tracer, init_tracing, observed};
 use tests::{alone, json_lines};
 
@@ -98,4 +103,98 @@ fn a_panic_is_an_error_line_in_its_span_and_is_written_though_the_process_ends()
     assert!(panic["panic.location"].as_str().unwrap().contains(&format!("process.rs:{line}:")), "{panic}");
     // The hook that was there before has had its say.
     assert!(String::from_utf8_lossy(&output.stderr).contains("broken for u1"));
+}
+
+/// Speaks of what it does, in lines, spans and records.
+struct Talkative;
+
+impl Talkative {
+    fn talk(&self) {
+        // No dispatcher of the thread's own: it would slow down all the others.
+        assert!(dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>()));
+        info_span!("talking").in_scope(|| info!("at work"));
+        log::error!("at work");
+        talk_observed();
+    }
+}
+
+#[observed]
+fn talk_observed() {
+    error!("at work");
+}
+
+impl Exporter for Talkative {
+    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+        self.talk();
+        for span in &spans {
+            eprintln!("exported {}", span.name);
+        }
+        Delivery::all(&spans)
+    }
+}
+
+impl Write for Talkative {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.talk();
+        io::stdout().write(text)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_carries_telemetry_and_talks() {
+    let telemetry = Telemetry::builder("tests").exporter(Talkative).log_writer(Talkative).start().unwrap();
+    info_span!("work").in_scope(|| info!("working"));
+    telemetry.flush(Duration::from_secs(10));
+    info_span!("work").in_scope(|| info!("working"));
+    telemetry.shutdown(Duration::from_secs(10));
+}
+
+#[test]
+fn threads_that_carry_telemetry_are_not_heard() {
+    let output = alone("alone_carries_telemetry_and_talks").output().unwrap();
+    let lines = json_lines(&output.stdout);
+    assert!(lines.iter().all(|line| line["message"] == "working"), "{lines:?}");
+    assert_eq!(lines.len(), 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let exported: Vec<_> = said.lines().filter(|line| line.starts_with("exported")).collect();
+    assert_eq!(exported, ["exported work"; 2]);
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_breaks_its_output() {
+    struct Broken;
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            panic!("an output that panics")
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let config = obs_runtime::ObservabilityConfig {
+        log_policy: obs_runtime::config::LogPolicy::Block,
+        log_queue_bytes: 1024,
+        ..obs_runtime::ObservabilityConfig::default()
+    };
+    let telemetry = Telemetry::builder("tests").config(config).log_writer(Broken).start().unwrap();
+    let begun = std::time::Instant::now();
+    (0..1_000).for_each(|n| info!(n, "into nowhere"));
+    assert_eq!(telemetry.shutdown(Duration::from_secs(10)).lines_lost, 1_000);
+    eprintln!("took {}", begun.elapsed().as_millis());
+}
+
+#[test]
+fn an_output_that_panics_neither_ends_nor_stops_the_service_though_each_panic_is_told() {
+    let output = alone("alone_breaks_its_output").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("an output that panics"), "{said}");
+    let took = said.lines().find_map(|line| line.strip_prefix("took ")).unwrap().parse::<u64>().unwrap();
+    // Each panic passes the hook, which waits for nothing on this thread.
+    assert!(took < 10_000, "{took} ms");
 }

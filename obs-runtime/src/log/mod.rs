@@ -3,6 +3,7 @@
 pub(crate) mod json;
 mod limit;
 mod line;
+mod output;
 mod pretty;
 pub(crate) mod writer;
 

@@ -33,6 +33,7 @@ use crate::config::ObservabilityConfig;
 use crate::engine::call::Active;
 use crate::engine::subscriber;
 use crate::export::Pipeline;
+use crate::ids;
 use crate::log::Limit;
 use crate::log::writer::Writer;
 use crate::telemetry::level::Level;
@@ -113,6 +114,18 @@ impl Telemetry {
     /// Waits until the log lines and spans accepted so far are written and sent, at most for `deadline`.
     pub fn flush(&self, deadline: Duration) {
         self.inner.flush(Instant::now() + deadline);
+    }
+
+    /// To be called in the child of a fork, first of all: lines are written from then on, by a thread of the child's own, and
+    /// ids are others than the parent's. Anywhere else it does nothing.
+    ///
+    /// A fork copies one thread only. Without this call the child neither hangs nor writes or sends what the parent has not yet; its
+    /// own lines are written if none of the parent's were waiting at the fork, which [`flush`](Self::flush) before it makes sure
+    /// of. A custom writer that was busy at the fork stays with the parent, and the child's lines are counted as lost.
+    /// Spans of the child are sent by no runtime but one that the child starts itself.
+    pub fn after_fork(&self) {
+        ids::reseed();
+        self.inner.writer.after_fork();
     }
 
     /// Stops: what was accepted is written and sent, as far as `deadline` allows. It never hangs, inside a tokio runtime or
