@@ -204,7 +204,7 @@ fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, unde
         Under::Root => None,
     };
     let id = id.flatten().unwrap_or(0);
-    if id == 0 || stack::at_slot(id, |parent| open(Place::Record(parent, id))).is_none() {
+    if id == 0 || stack::at_slot(core.address(), id, |parent| open(Place::Record(parent, id))).is_none() {
         open(Place::Nowhere);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::Dispatch;
 use tracing::dispatcher::{self, DefaultGuard};
 
+use crate::engine::core::CoreRef;
 use crate::engine::local;
 use crate::engine::slots;
 use crate::engine::stack::{self, Frame, Place};
@@ -15,8 +16,12 @@ use crate::{RequestId, names};
 
 /// The correlation of the innermost span or context on this thread: its trace and span ids are those of the current span.
 pub(crate) fn current() -> Option<Correlation> {
+    // Inside the scope of one engine the spans of another are not there.
+    let engine = dispatcher::get_default(|dispatch| subscriber::of(dispatch).map(CoreRef::address));
     stack::find(|place| match place {
-        Place::Record(record, _) => record.correlation(),
+        Place::Record(record, _) => {
+            engine.is_none_or(|engine| record.engine() == engine).then(|| record.correlation()).flatten()
+        }
         Place::Context(correlation) => Some((**correlation).clone()),
         Place::Nowhere => None,
     })

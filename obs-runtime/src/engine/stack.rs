@@ -142,10 +142,10 @@ pub(crate) fn at_current<R>(engine: usize, mut f: impl FnMut(Place<'_>) -> R) ->
     result.flatten().unwrap_or_else(|| f(Place::Nowhere))
 }
 
-/// Runs `f` on the record in a slot, brought up to date.
-pub(crate) fn at_slot<R>(id: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+/// Runs `f` on the record in a slot, brought up to date, if it is this engine's: ids are those of the whole process.
+pub(crate) fn at_slot<R>(engine: usize, id: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     refresh_slot(id, 0);
-    slots::with(id, f)
+    slots::with(id, |record| (record.engine() == engine).then(|| f(record))).flatten()
 }
 
 /// Where the innermost open record of this engine is, or a context above it; with `on`, only a span will do.

@@ -35,7 +35,7 @@ impl Engine {
             return stack::at_current(self.0.address(), f);
         }
         let id = parent.map_or(0, Id::into_u64);
-        match stack::at_slot(id, |record| f(Place::Record(record, id))) {
+        match stack::at_slot(self.0.address(), id, |record| f(Place::Record(record, id))) {
             Some(result) => result,
             None => f(Place::Nowhere),
         }
@@ -92,7 +92,8 @@ impl Subscriber for Engine {
     }
 
     fn record_follows_from(&self, id: &Id, follows: &Id) {
-        let Some(Some(ids)) = slots::with(follows.into_u64(), |other| other.ids) else { return };
+        let engine = self.0.address();
+        let Some(Some(ids)) = stack::at_slot(engine, follows.into_u64(), |other| other.ids) else { return };
         slots::with(id.into_u64(), |record| record.link(Link { trace_id: ids.trace, span_id: ids.span }));
     }
 
