@@ -86,3 +86,43 @@ fn spans_nest_across_polls_and_an_error_is_told_once() {
     assert_eq!(errors[0]["fields"]["error"], "no room");
     assert_eq!(errors[0]["span"]["name"], "create_agent");
 }
+
+#[test]
+fn what_is_started_elsewhere_stays_in_the_span_of_somebody_elses_subscriber() {
+    #[observed]
+    fn inner() {
+        info!("observed there");
+    }
+    #[observed(user_id)]
+    async fn outer(user_id: u32) {
+        obs_runtime::spawn(async {
+            tokio::task::yield_now().await;
+            info!("in a task");
+            inner();
+        })
+        .await
+        .expect("no panic");
+    }
+    // One thread, as a subscriber that is not the process's stays on its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let lines = under_fmt(|| {
+        runtime.block_on(outer(7));
+        let plain = obs_runtime::info_span!("plain", user_id = 8).entered();
+        let context = obs_runtime::CallContext::current();
+        drop(plain);
+        info!("outside");
+        context.run(|| info!("back inside"));
+        info!("outside again");
+    });
+    for (told, user_id) in [("in a task", 7), ("back inside", 8)] {
+        assert_eq!(message(&lines, told)["span"]["user_id"], user_id, "{told}");
+    }
+    let names = |told| {
+        let spans = message(&lines, told)["spans"].as_array().expect("spans").iter();
+        spans.map(|span| span["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("observed there"), ["outer", "inner"]);
+    for told in ["outside", "outside again"] {
+        assert!(message(&lines, told).get("span").is_none(), "{told}");
+    }
+}

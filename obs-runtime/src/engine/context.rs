@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use tracing::Dispatch;
 use tracing::dispatcher::{self, DefaultGuard};
+use tracing::span::EnteredSpan;
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Span};
 
 use crate::engine::core::CoreRef;
 use crate::engine::local;
@@ -135,10 +137,13 @@ pub(crate) struct Snapshot {
     /// Only one that is not the process's own: a scoped dispatcher slows `tracing` down everywhere.
     dispatch: Option<Dispatch>,
     scope: Option<Arc<Scope>>,
+    /// The span of somebody else's subscriber.
+    foreign: Option<Span>,
 }
 
 /// Leaves it all when dropped, the innermost first.
 pub(crate) struct Restored {
+    _foreign: Option<EnteredSpan>,
     _spot: Option<Entered>,
     _scope: scope::Entered,
     _dispatch: Option<DefaultGuard>,
@@ -153,6 +158,7 @@ impl Snapshot {
                 subscriber::of(dispatch).filter(|core| !core.is_process()).map(|_| dispatch.clone())
             }),
             scope: scope::current(),
+            foreign: foreign_span(),
         }
     }
 
@@ -162,6 +168,15 @@ impl Snapshot {
             _dispatch: self.dispatch.as_ref().map(dispatcher::set_default),
             _scope: scope::enter(self.scope.clone()),
             _spot: self.spot.as_ref().map(Spot::enter),
+            _foreign: self.foreign.clone().map(Span::entered),
         }
     }
+}
+
+/// Where the caller is in the eyes of a subscriber that is none of ours.
+#[cfg_attr(not(any(feature = "tokio", feature = "testing")), allow(dead_code))]
+fn foreign_span() -> Option<Span> {
+    let is_foreign =
+        dispatcher::get_default(|dispatch| subscriber::of(dispatch).is_none() && !dispatch.is::<NoSubscriber>());
+    is_foreign.then(Span::current).filter(|span| !span.is_none())
 }
