@@ -78,10 +78,11 @@
 
 mod classify;
 pub mod config;
+mod copies;
 mod ids;
 mod loss;
-pub mod names;
 mod muted;
+pub mod names;
 mod outcome;
 mod sensitive;
 mod text;

@@ -10,6 +10,7 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 
+use crate::copies;
 use crate::engine::SpanKind;
 use crate::engine::fields::Key;
 use crate::engine::made::{self, MadeEvent, Named};
@@ -229,6 +230,7 @@ impl Callsite {
     #[cold]
     fn register(&'static self) -> Interest {
         // The loser of the race asks the subscriber itself this once.
+        copies::announce();
         if self.interest.compare_exchange(UNREGISTERED, REGISTERING, Relaxed, Relaxed).is_ok() {
             callsite::register(self);
         }

@@ -8,6 +8,7 @@ use tracing::subscriber::{Interest, NoSubscriber};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
+use crate::copies;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::List;
@@ -44,6 +45,10 @@ impl Engine {
 
 impl Subscriber for Engine {
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
+        if copies::is_one(meta) {
+            copies::met(meta, self.0.is_process());
+            return Interest::never();
+        }
         self.0.filter.register(meta)
     }
 

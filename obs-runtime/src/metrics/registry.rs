@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use crate::copies;
 use crate::metrics::descriptor::{Descriptor, Kind};
 use crate::metrics::family::AnyFamily;
 use crate::metrics::lanes::Reading;
@@ -186,6 +187,7 @@ fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>)
 /// The process's registry. The names of the runtime's own metrics are taken in it.
 pub(crate) fn process() -> &'static Registry {
     static PROCESS: LazyLock<Registry> = LazyLock::new(|| {
+        copies::announce();
         let mut names = BTreeMap::new();
         for descriptor in OPERATION_DESCRIPTORS.iter().chain(RUNTIME_DESCRIPTORS) {
             // They differ from each other, so this cannot fail.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use tracing::{Dispatch, dispatcher};
 
 use crate::config::ObservabilityConfig;
+use crate::copies;
 use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::facade;
@@ -88,6 +89,7 @@ impl Builder {
         facade::install();
         telemetry.inner.level.follow();
         hook::install(Arc::downgrade(&telemetry.inner));
+        copies::tell();
         for warning in &telemetry.inner.config.warnings {
             tracing::warn!(target: "obs_runtime::config", "{warning}");
         }
@@ -105,6 +107,7 @@ impl Builder {
 
     fn make(self, hold: impl FnOnce(Core) -> CoreRef) -> Result<Telemetry, StartError> {
         let Builder { service, config, output, metrics, exporters, serving } = self;
+        copies::announce();
         config.validate().map_err(StartError::Config)?;
         let service = config.service_name.clone().unwrap_or(service);
         let filter = config
