@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::names;
 
+/// The variable that chooses the clock, and what it says for that of the system.
+pub(super) const CLOCK: &str = "OBS_CLOCK";
+pub(super) const STD: &str = "std";
+
 /// The variables that carry the context of whoever started this process, under the names that they bear as headers:
 /// `TRACEPARENT` is `traceparent`, `X_REQUEST_ID` is `x-request-id`. A carrier for `#[correlated]`.
 #[must_use]
@@ -24,6 +28,12 @@ fn carrier(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String
 /// The variables of this process, those that are not Unicode with replacement characters.
 pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
+/// Whether the system's clock is wanted in place of the processor's counter. By itself, as there are spans before there is a
+/// configuration.
+pub(crate) fn wants_system_clock() -> bool {
+    std::env::var_os(CLOCK).is_some_and(|clock| clock == STD)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::value::Value;
 use super::{ObservabilityConfig, environment, file, otel};
 
 /// Variables that begin with `OBS_` and are no keys.
-const NO_KEYS: [&str; 3] = ["OBS_CONFIG", "OBS_CLOCK", "OBS_REQUIRE_ENGINES"];
+const NO_KEYS: [&str; 3] = ["OBS_CONFIG", environment::CLOCK, "OBS_REQUIRE_ENGINES"];
 
 impl ObservabilityConfig {
     /// The configuration of this process: its defaults, under the file that `OBS_CONFIG` names (else `obs.toml` in the working
@@ -115,6 +115,10 @@ impl Loading {
             if let Some(value) = variables.get(&key.variable()) {
                 self.set(key, Place::Variable(key.variable()), &Value::Variable(value.clone()));
             }
+        }
+        if let Some(clock) = variables.get(environment::CLOCK).filter(|clock| *clock != environment::STD) {
+            let message = format!("`{}` is `{}`; it takes `std`", environment::CLOCK, clock.escape_debug());
+            self.mistakes.push(Mistake { place: Place::Variable(environment::CLOCK.to_owned()), key: None, message });
         }
         // Somebody else's variable may begin with `OBS_` (Kubernetes makes `OBS_SERVICE_HOST` for a service `obs`), so an
         // unknown one is only worth a word if it looks like a misspelled key.

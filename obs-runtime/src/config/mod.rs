@@ -10,6 +10,8 @@
 //! # Ok::<(), obs_runtime::config::ConfigError>(())
 //! ```
 //!
+//! `OBS_CLOCK=std` takes the system's clock in place of the processor's counter, for machines whose counter cannot be trusted.
+//!
 //! This is the only module that reads the environment.
 
 mod environment;
@@ -34,6 +36,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 pub use self::environment::environment;
+pub(crate) use self::environment::wants_system_clock;
 pub use self::error::{ConfigError, Mistake, Place};
 pub use self::otel::opentelemetry_variables;
 

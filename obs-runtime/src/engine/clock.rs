@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::config;
+
 /// Nanoseconds since the first reading in this process, by the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
@@ -18,6 +20,7 @@ struct Origin {
 static ORIGIN: LazyLock<Origin> = LazyLock::new(|| {
     let counter = quanta::Clock::new();
     let origin = Origin { ticks: counter.raw(), counter, instant: Instant::now() };
+    DISTRUSTED.store(config::wants_system_clock(), Relaxed);
     OFFSET.store(wall_less(0), Relaxed);
     origin
 });
@@ -25,7 +28,8 @@ static ORIGIN: LazyLock<Origin> = LazyLock::new(|| {
 static OFFSET: AtomicI64 = AtomicI64::new(0);
 static ANCHORED: AtomicU64 = AtomicU64::new(0);
 const ANCHOR_EVERY: u64 = 1_000_000_000;
-/// The counter was found to run wrong (a suspended or migrated machine): the system's clock serves from here on.
+/// The counter was found to run wrong (a suspended or migrated machine), or `OBS_CLOCK` is `std`: the system's clock serves
+/// from here on.
 static DISTRUSTED: AtomicBool = AtomicBool::new(false);
 /// How far, in nanoseconds, the counter may be off: 500 millionths of the second between two looks, and a look's own length.
 const TOLERATED: u64 = 500_000 + 5_000_000;
