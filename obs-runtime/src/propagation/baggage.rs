@@ -87,7 +87,9 @@ impl Baggage {
                 }
             }
         }
-        (Baggage(list.members.into()), whole)
+        // Nothing is allocated for nothing.
+        let baggage = if list.members.is_empty() { Baggage::default() } else { Baggage(list.members.into()) };
+        (baggage, whole)
     }
 
     /// The header, or nothing if there is no pair.

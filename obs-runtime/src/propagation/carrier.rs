@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::loss::{self, Reason, Signal};
+use crate::names;
 
 /// Something that a context can be read from.
 ///
@@ -44,6 +45,34 @@ use crate::loss::{self, Reason, Signal};
 pub trait Carrier {
     /// Every value of `key`, in order.
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]>;
+
+    /// Which of the headers that travel may be in it: those that are not need not be asked for one by one.
+    #[doc(hidden)]
+    fn present(&self) -> Present {
+        Present::ANY
+    }
+}
+
+/// Some of the headers that travel.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present(u8);
+
+impl Present {
+    const ANY: Present = Present(u8::MAX);
+
+    /// Whether none of them is there.
+    pub(super) fn none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `key` may be there.
+    pub(super) fn has(self, key: &str) -> bool {
+        match names::TRAVELLING.iter().position(|name| *name == key) {
+            Some(at) => self.0 & (1 << at) != 0,
+            None => true,
+        }
+    }
 }
 
 /// Something that a context can be written into.
@@ -65,11 +94,19 @@ impl<C: Carrier + ?Sized> Carrier for &C {
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
         C::values(self, key)
     }
+
+    fn present(&self) -> Present {
+        C::present(self)
+    }
 }
 
 impl<C: Carrier + ?Sized> Carrier for &mut C {
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
         C::values(self, key)
+    }
+
+    fn present(&self) -> Present {
+        C::present(self)
     }
 }
 
@@ -102,17 +139,53 @@ impl<C: CarrierMut + Default> CarrierMut for Option<C> {
     }
 }
 
+/// The headers that travel, as keys of a map: nothing is parsed to look one up.
+const NAMES: [HeaderName; 6] = [
+    HeaderName::from_static(names::TRACEPARENT),
+    HeaderName::from_static(names::TRACESTATE),
+    HeaderName::from_static(names::BAGGAGE),
+    HeaderName::from_static(names::X_REQUEST_ID),
+    HeaderName::from_static(names::X_SESSION_ID),
+    HeaderName::from_static(names::X_MESSAGE_ID),
+];
+
+/// Up to so many headers, looking at each once costs less than asking for six of them.
+const FEW: usize = 24;
+
 impl Carrier for HeaderMap {
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
-        self.get_all(key).into_iter().map(HeaderValue::as_bytes)
+        let values = match names::TRAVELLING.iter().position(|name| *name == key) {
+            Some(at) => self.get_all(&NAMES[at]),
+            None => self.get_all(key),
+        };
+        values.into_iter().map(HeaderValue::as_bytes)
+    }
+
+    fn present(&self) -> Present {
+        if self.keys_len() > FEW {
+            return Present::ANY;
+        }
+        let bit = |name: &HeaderName| match name.as_str() {
+            names::TRACEPARENT => 1,
+            names::TRACESTATE => 1 << 1,
+            names::BAGGAGE => 1 << 2,
+            names::X_REQUEST_ID => 1 << 3,
+            names::X_SESSION_ID => 1 << 4,
+            names::X_MESSAGE_ID => 1 << 5,
+            _ => 0,
+        };
+        Present(self.keys().fold(0, |bits, name| bits | bit(name)))
     }
 }
 
 impl CarrierMut for HeaderMap {
     fn set(&mut self, key: &'static str, value: &str) {
         // A map of headers has room for 32,768 of them, and panics on the next unless asked like this.
-        let written = HeaderValue::from_str(value)
-            .is_ok_and(|value| self.try_insert(HeaderName::from_static(key), value).is_ok());
+        let name = match names::TRAVELLING.iter().position(|name| *name == key) {
+            Some(at) => NAMES[at].clone(),
+            None => HeaderName::from_static(key),
+        };
+        let written = HeaderValue::from_str(value).is_ok_and(|value| self.try_insert(name, value).is_ok());
         if !written {
             loss::lost(Signal::Context, Reason::WriteFailed, 1);
         }
@@ -126,6 +199,10 @@ impl CarrierMut for HeaderMap {
 impl<B> Carrier for http::Request<B> {
     fn values<'c>(&'c self, key: &'c str) -> impl Iterator<Item = &'c [u8]> {
         Carrier::values(self.headers(), key)
+    }
+
+    fn present(&self) -> Present {
+        self.headers().present()
     }
 }
 

@@ -17,11 +17,11 @@ use crate::propagation::{Correlation, headers};
 /// A stale variable of the parent's own environment is inherited unless removed: `Command::env_remove`.
 #[must_use]
 pub fn into_environment(correlation: &Correlation) -> Vec<(String, String)> {
-    if correlation.trace.is_none() {
-        return Vec::new();
-    }
-    headers(correlation)
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_ascii_uppercase().replace('-', "_"), value?)))
-        .collect()
+    let mut variables = Vec::new();
+    headers(correlation, |key, value| {
+        if let Some(value) = value {
+            variables.push((key.to_ascii_uppercase().replace('-', "_"), value.to_owned()));
+        }
+    });
+    variables
 }

@@ -20,6 +20,9 @@
 //! Whatever arrives is judged by W3C Trace Context level 2 and W3C Baggage, to the letter, and ids by [`RequestId::parse`]. What is
 //! refused appears nowhere: it is as if it had not been sent, and `obs_dropped_total{signal="context",reason="malformed"}` counts it.
 //! Two headers where one may be (`traceparent` and the ids) are as none.
+//!
+//! `tracestate` goes out as it came: this toolkit has no member of its own in it, as all that it needs to know of a caller's trace is in
+//! the flags of `traceparent`. So there is none to move to the front.
 
 mod baggage;
 mod carrier;
@@ -39,6 +42,8 @@ use crate::names;
 use crate::{MessageId, RequestId, SessionId, SpanId, TraceId};
 
 pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
+#[doc(hidden)]
+pub use self::carrier::Present;
 pub use self::carrier::{Carrier, CarrierMut};
 pub use self::environment::into_environment;
 pub use self::trust::default_trust;
@@ -120,17 +125,21 @@ impl Correlation {
 /// Reads what `carrier` says. Never fails: what is malformed is as if it were not there, and counted.
 #[must_use]
 pub fn extract<C: Carrier + ?Sized>(carrier: &C) -> Correlation {
-    let mut refused = 0;
+    let present = carrier.present();
+    if present.none() {
+        return Correlation::default();
+    }
+    let mut arrived = Arrived { carrier, present, refused: 0 };
     let correlation = Correlation {
-        trace: trace(carrier, &mut refused),
+        trace: arrived.trace(),
         link: None,
-        request_id: id(carrier, names::X_REQUEST_ID, RequestId::parse, &mut refused),
-        session_id: id(carrier, names::X_SESSION_ID, SessionId::parse, &mut refused),
-        message_id: id(carrier, names::X_MESSAGE_ID, MessageId::parse, &mut refused),
-        baggage: baggage(carrier, &mut refused),
+        request_id: arrived.id(names::X_REQUEST_ID, RequestId::parse),
+        session_id: arrived.id(names::X_SESSION_ID, SessionId::parse),
+        message_id: arrived.id(names::X_MESSAGE_ID, MessageId::parse),
+        baggage: arrived.baggage(),
     };
-    if refused > 0 {
-        loss::lost(Signal::Context, Reason::Malformed, refused);
+    if arrived.refused > 0 {
+        loss::lost(Signal::Context, Reason::Malformed, arrived.refused);
     }
     correlation
 }
@@ -138,67 +147,77 @@ pub fn extract<C: Carrier + ?Sized>(carrier: &C) -> Correlation {
 /// Makes `carrier` say what `correlation` says: our six headers are written, or taken away where `correlation` has nothing for them;
 /// all others stay. Where `correlation` names no span, nothing is touched.
 pub fn inject<C: CarrierMut + ?Sized>(correlation: &Correlation, carrier: &mut C) {
-    if correlation.trace.is_none() {
-        return;
-    }
-    for (key, value) in headers(correlation) {
-        match value {
-            Some(value) => carrier.set(key, &value),
-            None => carrier.remove(key),
+    let present = carrier.present();
+    headers(correlation, |key, value| match value {
+        Some(value) => carrier.set(key, value),
+        None if present.has(key) => carrier.remove(key),
+        None => {}
+    });
+}
+
+/// Hands each of our six headers on, with its value where there is one; none where there is no span.
+fn headers(correlation: &Correlation, mut each: impl FnMut(&'static str, Option<&str>)) {
+    let Some(trace) = &correlation.trace else { return };
+    each(names::TRACEPARENT, Some(traceparent::render(trace).as_str()));
+    each(names::TRACESTATE, trace.state.as_deref());
+    each(names::BAGGAGE, correlation.baggage.render().as_deref());
+    each(names::X_REQUEST_ID, correlation.request_id.as_ref().map(RequestId::as_str));
+    each(names::X_SESSION_ID, correlation.session_id.as_ref().map(SessionId::as_str));
+    each(names::X_MESSAGE_ID, correlation.message_id.as_ref().map(MessageId::as_str));
+}
+
+/// A carrier that is being read.
+struct Arrived<'a, C: ?Sized> {
+    carrier: &'a C,
+    present: Present,
+    /// How much of it was malformed.
+    refused: u64,
+}
+
+impl<C: Carrier + ?Sized> Arrived<'_, C> {
+    fn trace(&mut self) -> Option<TraceContext> {
+        if !self.present.has(names::TRACEPARENT) {
+            return None;
         }
+        let trace = match only(self.carrier.values(names::TRACEPARENT)) {
+            Only::None => return None,
+            Only::Several => None,
+            Only::One(value) => traceparent::parse(value),
+        };
+        let Some(mut trace) = trace else {
+            self.refused += 1;
+            return None;
+        };
+        if self.present.has(names::TRACESTATE) {
+            match tracestate::join(self.carrier.values(names::TRACESTATE)) {
+                Ok(state) => trace.state = state,
+                Err(tracestate::Invalid) => self.refused += 1,
+            }
+        }
+        Some(trace)
     }
-}
 
-/// Our six headers with their values, where there is one.
-fn headers(correlation: &Correlation) -> [(&'static str, Option<String>); 6] {
-    let trace = correlation.trace.as_ref();
-    let text = |id: Option<&str>| id.map(str::to_owned);
-    [
-        (names::TRACEPARENT, trace.map(traceparent::render)),
-        (names::TRACESTATE, text(trace.and_then(|trace| trace.state.as_deref()))),
-        (names::BAGGAGE, correlation.baggage.render()),
-        (names::X_REQUEST_ID, text(correlation.request_id.as_ref().map(RequestId::as_str))),
-        (names::X_SESSION_ID, text(correlation.session_id.as_ref().map(SessionId::as_str))),
-        (names::X_MESSAGE_ID, text(correlation.message_id.as_ref().map(MessageId::as_str))),
-    ]
-}
-
-fn trace<C: Carrier + ?Sized>(carrier: &C, refused: &mut u64) -> Option<TraceContext> {
-    let trace = match only(carrier.values(names::TRACEPARENT)) {
-        Only::None => return None,
-        Only::Several => None,
-        Only::One(value) => traceparent::parse(value),
-    };
-    let Some(mut trace) = trace else {
-        *refused += 1;
-        return None;
-    };
-    match tracestate::join(carrier.values(names::TRACESTATE)) {
-        Ok(state) => trace.state = state,
-        Err(tracestate::Invalid) => *refused += 1,
+    fn baggage(&mut self) -> Baggage {
+        if !self.present.has(names::BAGGAGE) {
+            return Baggage::default();
+        }
+        let (baggage, whole) = Baggage::parse(self.carrier.values(names::BAGGAGE));
+        self.refused += u64::from(!whole);
+        baggage
     }
-    Some(trace)
-}
 
-fn baggage<C: Carrier + ?Sized>(carrier: &C, refused: &mut u64) -> Baggage {
-    let (baggage, whole) = Baggage::parse(carrier.values(names::BAGGAGE));
-    *refused += u64::from(!whole);
-    baggage
-}
-
-fn id<C: Carrier + ?Sized, T, E>(
-    carrier: &C,
-    key: &str,
-    parse: fn(&str) -> Result<T, E>,
-    refused: &mut u64,
-) -> Option<T> {
-    let id = match only(carrier.values(key)) {
-        Only::None => return None,
-        Only::Several => None,
-        Only::One(value) => std::str::from_utf8(trim_ows(value)).ok().and_then(|text| parse(text).ok()),
-    };
-    *refused += u64::from(id.is_none());
-    id
+    fn id<T, E>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
+        if !self.present.has(key) {
+            return None;
+        }
+        let id = match only(self.carrier.values(key)) {
+            Only::None => return None,
+            Only::Several => None,
+            Only::One(value) => std::str::from_utf8(trim_ows(value)).ok().and_then(|text| parse(text).ok()),
+        };
+        self.refused += u64::from(id.is_none());
+        id
+    }
 }
 
 enum Only<'c> {

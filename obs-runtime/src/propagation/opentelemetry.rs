@@ -38,11 +38,11 @@ impl TextMapPropagator for Propagator {
     fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
         let correlation = from_context(cx);
         let correlation = if correlation.trace.is_some() { correlation } else { correlation.or_current() };
-        for (key, value) in propagation::headers(&correlation) {
+        propagation::headers(&correlation, |key, value| {
             if let Some(value) = value {
-                injector.set(key, value);
+                injector.set(key, value.to_owned());
             }
-        }
+        });
     }
 
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {

@@ -1,7 +1,5 @@
 //! The header `traceparent`, by W3C Trace Context level 2, section 3.2.
 
-use std::fmt::Write as _;
-
 use crate::propagation::{TraceContext, trim_ows};
 use crate::{SpanId, TraceId};
 
@@ -36,11 +34,28 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
 }
 
 /// The header for `trace`, in version 00.
-pub(super) fn render(trace: &TraceContext) -> String {
-    let mut text = String::with_capacity(LENGTH);
-    // Writing into a `String` cannot fail.
-    let _ = write!(text, "00-{}-{}-{:02x}", trace.trace_id, trace.span_id, trace.flags & KNOWN_FLAGS);
-    text
+pub(super) fn render(trace: &TraceContext) -> Rendered {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    hex_digits(&mut text[3..35], trace.trace_id.to_u128());
+    hex_digits(&mut text[36..52], u128::from(trace.span_id.to_u64()));
+    hex_digits(&mut text[53..], u128::from(trace.flags & KNOWN_FLAGS));
+    Rendered(text)
+}
+
+/// A header, as it is written.
+pub(super) struct Rendered([u8; LENGTH]);
+
+impl Rendered {
+    pub(super) fn as_str(&self) -> &str {
+        // Nothing but dashes and digits.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+fn hex_digits(text: &mut [u8], number: u128) {
+    for (digit, byte) in text.iter_mut().rev().enumerate() {
+        *byte = b"0123456789abcdef"[(number >> (4 * digit)) as usize & 0xf];
+    }
 }
 
 /// The first `N` bytes of `text`, if a dash follows them, and what is behind the dash.
@@ -51,15 +66,33 @@ fn field<const N: usize>(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The number that lower-case hexadecimal digits spell; nothing if there is any other character.
 fn hex(digits: &[u8]) -> Option<u128> {
-    digits.iter().try_fold(0, |number, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(number << 4 | u128::from(digit))
-    })
+    let mut number = 0;
+    // In halves of 64 bits, which is what processors have.
+    for digits in digits.chunks(16) {
+        let (mut half, mut other) = (0_u64, 0);
+        for digit in digits {
+            let value = VALUES[usize::from(*digit)];
+            other |= value;
+            half = half << 4 | u64::from(value & 0xf);
+        }
+        if other > 0xf {
+            return None;
+        }
+        number = number << (4 * digits.len()) | u128::from(half);
+    }
+    Some(number)
 }
+
+/// What each byte is worth as a lower-case hexadecimal digit; more than 15 where it is none.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +110,7 @@ mod tests {
         assert_eq!(trace.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(trace.span_id.to_string(), "b7ad6b7169203331");
         assert!(trace.sampled());
-        assert_eq!(render(&trace), GOOD);
+        assert_eq!(render(&trace).as_str(), GOOD);
     }
 
     #[test]
