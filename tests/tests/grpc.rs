@@ -1,8 +1,11 @@
 //! gRPC over a real connection: tonic's server and client in one trace.
 
+use http::HeaderMap;
+use obs_http::grpc::GrpcLayer;
 use obs_runtime::engine::SpanKind;
+use obs_runtime::propagation::Trust;
 use obs_runtime::testing::{Captured, capture_async};
-use obs_runtime::{CallContext, Ended, RequestId, info};
+use obs_runtime::{CallContext, Ended, RequestId, correlated, info, observed};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -49,25 +52,53 @@ impl<S: tower::Service<R>, R> tower::Service<R> for Within<S> {
 }
 
 async fn call(code: Option<Code>) -> Captured<Option<Code>> {
-    capture_async(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let within = CallContext::current();
-        let server = tonic::transport::Server::builder()
-            .layer(tower::layer::layer_fn(move |inner| Within(inner, within.clone())))
-            .layer(obs_http::grpc::layer())
-            .add_service(TraceServiceServer::new(Answers(code)))
-            .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
-        let server = tokio::spawn(server);
-        let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).expect("a URL");
-        let channel = channel.connect().await.expect("it listens");
-        let channel = ServiceBuilder::new().layer(obs_http::grpc::client_layer()).service(channel);
-        let result = TraceServiceClient::new(channel).export(ExportTraceServiceRequest::default()).await;
-        server.abort();
-        let _ = server.await;
-        result.err().map(|status| status.code())
-    })
-    .await
+    capture_async(answer(code, obs_http::grpc::layer())).await
+}
+
+/// Calls a service that answers with `code`, behind this layer.
+async fn answer(code: Option<Code>, layer: GrpcLayer) -> Option<Code> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let within = CallContext::current();
+    let server = tonic::transport::Server::builder()
+        .layer(tower::layer::layer_fn(move |inner| Within(inner, within.clone())))
+        .layer(layer)
+        .add_service(TraceServiceServer::new(Answers(code)))
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    let server = tokio::spawn(server);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).expect("a URL");
+    let channel = channel.connect().await.expect("it listens");
+    let channel = ServiceBuilder::new().layer(obs_http::grpc::client_layer()).service(channel);
+    let result = TraceServiceClient::new(channel).export(ExportTraceServiceRequest::default()).await;
+    server.abort();
+    let _ = server.await;
+    result.err().map(|status| status.code())
+}
+
+/// A call on behalf of somebody.
+#[correlated]
+#[observed]
+async fn on_behalf(headers: &HeaderMap, trust: Trust) -> Option<Code> {
+    assert_eq!(headers.len(), 2);
+    answer(None, obs_http::grpc::layer().trust(trust)).await
+}
+
+#[tokio::test]
+async fn a_server_believes_as_much_as_it_is_told() {
+    let mut headers = HeaderMap::new();
+    headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("legal"));
+    headers.insert("x-request-id", "r-17".parse().expect("legal"));
+    for trust in [Trust::All, Trust::Ids, Trust::None] {
+        let seen = capture_async(on_behalf(&headers, trust)).await;
+        let of = |kind| seen.spans().iter().find(|span| span.name == NAME && span.kind == kind).expect("a span");
+        let (client, server) = (of(SpanKind::Client), of(SpanKind::Server));
+        assert_eq!(server.trace_id == client.trace_id, trust == Trust::All, "{trust:?}");
+        assert_eq!(server.parent_id, (trust == Trust::All).then_some(client.span_id), "{trust:?}");
+        let links: Vec<_> = server.links.iter().map(|link| link.span_id).collect();
+        assert_eq!(links, if trust == Trust::Ids { vec![client.span_id] } else { Vec::new() }, "{trust:?}");
+        let line = seen.logs().iter().find(|line| line["message"] == "serving").expect("a line");
+        assert_eq!(line["request_id"] == "r-17", trust != Trust::None, "{line}");
+    }
 }
 
 #[tokio::test]

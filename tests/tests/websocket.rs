@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
+use obs_runtime::propagation::Trust;
 use obs_runtime::testing::{Captured, capture_async};
 use obs_runtime::{CallContext, Ended, MessageId, info, observed};
 use tokio::sync::mpsc;
@@ -23,6 +24,13 @@ async fn think(text: String) -> Result<String, std::fmt::Error> {
 
 /// Serves sessions that echo, on a port of its own; each end is told. Then runs `client` against it.
 async fn session<F: Future<Output = ()>>(client: impl FnOnce(String) -> F) -> Captured<()> {
+    session_behind(obs_http::layer(), client).await
+}
+
+async fn session_behind<F: Future<Output = ()>>(
+    layer: obs_http::HttpLayer,
+    client: impl FnOnce(String) -> F,
+) -> Captured<()> {
     capture_async(async {
         let (ended, mut has_ended) = mpsc::unbounded_channel();
         let chat = move |upgrade: WebSocketUpgrade| async move {
@@ -50,10 +58,8 @@ async fn session<F: Future<Output = ()>>(client: impl FnOnce(String) -> F) -> Ca
         // axum serves each connection in a task of its own, which knows of no capture.
         let context = CallContext::current();
         let within = move |request: Request, next: Next| context.clone().around(next.run(request));
-        let app = Router::new()
-            .route("/v1/chat", get(chat.clone()))
-            .layer(obs_http::layer())
-            .layer(axum::middleware::from_fn(within));
+        let app =
+            Router::new().route("/v1/chat", get(chat.clone())).layer(layer).layer(axum::middleware::from_fn(within));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let server = obs_runtime::spawn(async move { axum::serve(listener, app).await });
@@ -136,6 +142,27 @@ async fn a_message_hangs_below_its_session_and_that_below_its_request() {
     assert_eq!(seen.metric("sessions_active", &[]), Some(0.0));
     assert_eq!(seen.metric("sessions_total", &[]), Some(1.0));
     assert_eq!(seen.metric("session_duration_seconds_count", &[]), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_session_believes_its_caller_as_far_as_the_request_does() {
+    for trust in [Trust::Ids, Trust::None] {
+        let seen = session_behind(obs_http::layer().trust(trust), async |url| {
+            let (mut socket, response) = tokio_tungstenite::connect_async(request(&url)).await.expect("it listens");
+            assert_eq!(response.headers()["x-session-id"].len(), 36, "one of its own");
+            assert_eq!(response.headers()["x-request-id"] == "r-17", trust == Trust::Ids);
+            socket.close(None).await.expect("closed");
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await;
+        let request = seen.span("GET /v1/chat");
+        assert_ne!(request.trace_id.to_string(), TRACE);
+        assert_eq!((request.parent_id, request.links.len()), (None, usize::from(trust == Trust::Ids)));
+        let session = seen.span("websocket session");
+        assert_eq!((session.trace_id, session.parent_id), (request.trace_id, Some(request.span_id)));
+        assert_eq!(session.fields.get("request_id") == Some(&"r-17".into()), trust == Trust::Ids);
+        assert_ne!(session.fields.get("session_id"), Some(&"s-17".into()));
+    }
 }
 
 #[tokio::test]
