@@ -33,6 +33,9 @@ pub const RESERVED: [&str; 8] = ["timestamp", "level", "target", "message", "tra
 pub(crate) const RESERVED_AS_FIELDS: [&str; 8] =
     ["timestamp_", "level_", "target_", "message_", "trace_id_", "span_id_", "file_", "line_"];
 
+/// The target of an event, where it is not that of its span; no field is called so.
+pub(crate) const TARGET_FIELD: &[u8] = b",\"target\":";
+
 /// The target of the events that tell an audited call.
 pub const AUDIT: &str = "audit";
 

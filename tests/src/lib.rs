@@ -1,8 +1,12 @@
 //! Helpers of the behaviour tests.
 
+mod service;
+
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+pub use self::service::{Kept, Service};
 
 /// The program `name`, if it is on this machine. If not, the test that asks says so and passes, except where
 /// `OBS_REQUIRE_ENGINES=1` says that it must be there.

@@ -134,6 +134,8 @@ fn span() -> FinishedSpan {
         outcome: Some(Ended::Error),
         error: Some("no room".into()),
         links: Vec::new(),
+        events: Vec::new(),
+        dropped_events: 0,
     }
 }
 

@@ -1,63 +1,21 @@
 //! Which traces are exported: by the head, and by how they end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_runtime::config::ObservabilityConfig;
 use obs_runtime::engine::FinishedSpan;
-use obs_runtime::export::{Delivery, Exporter};
 use obs_runtime::metrics::encode_openmetrics;
 use obs_runtime::propagation::{self, Correlation};
-use obs_runtime::{Report, Telemetry, correlated, observed};
+use obs_runtime::{correlated, observed};
+use tests::Service;
 
-/// Keeps the spans that it is given.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<FinishedSpan>>>);
-
-impl Exporter for Kept {
-    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
-        let delivery = Delivery::all(&spans);
-        self.0.lock().expect("no panic").extend(spans);
-        delivery
-    }
+fn at_rate(rate: f64) -> Service {
+    Service::new(ObservabilityConfig { trace_sample_rate: rate, ..ObservabilityConfig::default() })
 }
 
-/// A service in this process.
-struct Service {
-    telemetry: Telemetry,
-    kept: Kept,
-}
-
-impl Service {
-    fn new(config: ObservabilityConfig) -> Self {
-        let kept = Kept::default();
-        let telemetry = Telemetry::builder("tests")
-            .config(config)
-            .log_writer(std::io::sink())
-            .exporter(kept.clone())
-            .build()
-            .expect("nothing is wrong");
-        Service { telemetry, kept }
-    }
-
-    fn at_rate(rate: f64) -> Self {
-        Service::new(ObservabilityConfig { trace_sample_rate: rate, ..ObservabilityConfig::default() })
-    }
-
-    fn with_tail(rate: f64) -> Self {
-        let config = ObservabilityConfig { trace_sample_rate: rate, tail_sampling: true, ..Default::default() };
-        Service::new(config)
-    }
-
-    fn spans(&self) -> (Report, Vec<FinishedSpan>) {
-        let report = self.telemetry.shutdown(Duration::from_secs(60));
-        (report, self.kept.0.lock().expect("no panic").clone())
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.spans().1.iter().map(|span| span.name.to_string()).collect()
-    }
+fn with_tail(rate: f64) -> Service {
+    Service::new(ObservabilityConfig { trace_sample_rate: rate, tail_sampling: true, ..ObservabilityConfig::default() })
 }
 
 fn state(span: &FinishedSpan) -> &str {
@@ -77,7 +35,7 @@ fn child(ends_well: bool) -> Result<(), String> {
 
 #[test]
 fn a_trace_in_which_a_span_failed_arrives_whole_and_says_that_all_such_do() {
-    let service = Service::with_tail(0.0);
+    let service = with_tail(0.0);
     service.telemetry.in_scope(|| [true, false, true].into_iter().for_each(parent));
     let (report, spans) = service.spans();
     assert_eq!((report.spans_sent, report.spans_lost), (3, 0), "what ended well is neither sent nor lost");
@@ -94,7 +52,7 @@ fn sleepy(duration: Duration) {
 
 #[test]
 fn a_slow_span_keeps_its_trace() {
-    let service = Service::with_tail(0.0);
+    let service = with_tail(0.0);
     service.telemetry.in_scope(|| {
         sleepy(Duration::ZERO);
         sleepy(Duration::from_millis(3));
@@ -117,7 +75,7 @@ async fn a_cancelled_call_and_one_that_panicked_keep_their_traces() {
         panic!("on purpose");
     }
 
-    let service = Service::with_tail(0.0);
+    let service = with_tail(0.0);
     service.telemetry.in_scope(|| {
         let mut call = std::pin::pin!(endless());
         let waker = std::task::Waker::noop();
@@ -131,7 +89,7 @@ async fn a_cancelled_call_and_one_that_panicked_keep_their_traces() {
 
 #[test]
 fn what_the_head_samples_goes_out_by_its_own_rate_beside_what_failed() {
-    let service = Service::with_tail(0.5);
+    let service = with_tail(0.5);
     service.telemetry.in_scope(|| (0..400).for_each(|number| parent(number % 4 != 0)));
     let (report, spans) = service.spans();
     assert_eq!(report.spans_lost, 0);
@@ -159,8 +117,8 @@ fn call(headers: &mut http::HeaderMap) {
 
 #[test]
 fn the_decision_of_the_caller_is_honoured_whatever_the_own_rate_and_its_rate_is_handed_on() {
-    let front = Service::at_rate(0.5);
-    let backs = [Service::at_rate(0.0), Service::at_rate(1.0)];
+    let front = at_rate(0.5);
+    let backs = [at_rate(0.0), at_rate(1.0)];
     for _ in 0..200 {
         let mut headers = http::HeaderMap::new();
         front.telemetry.in_scope(|| call(&mut headers));
@@ -179,7 +137,7 @@ fn the_decision_of_the_caller_is_honoured_whatever_the_own_rate_and_its_rate_is_
 #[test]
 fn services_of_different_rates_decide_alike_for_the_same_trace() {
     let rates = [0.1, 0.5, 0.9];
-    let services = rates.map(Service::at_rate);
+    let services = rates.map(at_rate);
     for service in &services {
         service.telemetry.in_scope(|| (0..300).for_each(|_| parent(true)));
     }
@@ -240,7 +198,7 @@ fn exemplars_are_of_traces_that_are_exported() {
         child(ends_well)
     }
 
-    let service = Service::with_tail(0.0);
+    let service = with_tail(0.0);
     service.telemetry.in_scope(|| {
         let _ = work(true);
         let _ = work(false);

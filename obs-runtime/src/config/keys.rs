@@ -1,7 +1,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::value::{Allowed, Value};
-use super::{Headers, LogPolicy, ObservabilityConfig, OtlpCompression, OtlpProtocol, Trust};
+use super::{Headers, LogPolicy, ObservabilityConfig, OtlpCompression, OtlpProtocol, SpanEvents, Trust};
 
 /// One key: how it is called, how it is read, and what its value must be besides its type. The only place to add one.
 pub(super) struct Key {
@@ -32,7 +32,7 @@ impl Key {
     }
 }
 
-pub(super) const KEYS: [Key; 34] = [
+pub(super) const KEYS: [Key; 35] = [
     key("log_level", |config, value| value.text().map(|it| config.log_level = it))
         .checked(|config| level(&config.log_level)),
     key("log_json", |config, value| value.boolean().map(|it| config.log_json = it)),
@@ -71,6 +71,7 @@ pub(super) const KEYS: [Key; 34] = [
     }),
     key("otlp_client_key", |config, value| value.text().map(|it| config.otlp_client_key = Some(it.into()))),
     key("span_attribute_limit", |config, value| value.count().map(|it| config.span_attribute_limit = it)),
+    key("span_events", |config, value| value.choice(&SPAN_EVENTS).map(|it| config.span_events = it)),
     key("span_event_limit", |config, value| value.count().map(|it| config.span_event_limit = it)),
     key("span_link_limit", |config, value| value.count().map(|it| config.span_link_limit = it)),
     key("event_attribute_limit", |config, value| value.count().map(|it| config.event_attribute_limit = it)),
@@ -90,6 +91,15 @@ pub(super) const PROTOCOLS: [(&str, OtlpProtocol); 2] =
 
 pub(super) const COMPRESSIONS: [(&str, OtlpCompression); 2] =
     [("none", OtlpCompression::None), ("gzip", OtlpCompression::Gzip)];
+
+const SPAN_EVENTS: [(&str, SpanEvents); 6] = [
+    ("off", SpanEvents::Off),
+    ("error", SpanEvents::Error),
+    ("warn", SpanEvents::Warn),
+    ("info", SpanEvents::Info),
+    ("debug", SpanEvents::Debug),
+    ("trace", SpanEvents::Trace),
+];
 
 /// Whether a collector behind `https` can be reached.
 const TLS: bool = cfg!(feature = "otlp-tls");

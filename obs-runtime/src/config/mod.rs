@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use tracing::level_filters::LevelFilter;
 
 pub use self::environment::environment;
 pub(crate) use self::environment::wants_system_clock;
@@ -108,7 +109,9 @@ pub struct ObservabilityConfig {
 
     /// The most attributes that are exported of a span; the others are counted on it. 128.
     pub span_attribute_limit: usize,
-    /// The most events that a span keeps: the log lines written inside it. The others are counted on it. 128.
+    /// Which log lines are exported as events of the span that they are written in: those of this level and worse. `warn`.
+    pub span_events: SpanEvents,
+    /// The most events that a span keeps, the newest, and at most 64 KiB of them. The others are counted on it. 128.
     pub span_event_limit: usize,
     /// The most links that a span keeps. The others are counted on it. 128.
     pub span_link_limit: usize,
@@ -172,6 +175,7 @@ impl Default for ObservabilityConfig {
             otlp_client_certificate: None,
             otlp_client_key: None,
             span_attribute_limit: 128,
+            span_events: SpanEvents::default(),
             span_event_limit: 128,
             span_link_limit: 128,
             event_attribute_limit: 128,
@@ -221,6 +225,41 @@ pub enum OtlpCompression {
     None,
     /// By gzip: about a sixth of the bytes for some processor time.
     Gzip,
+}
+
+/// Which log lines are events of their span.
+///
+/// Each line bears the ids of its span anyway, so a backend that has both finds one by the other. As events they are in the
+/// trace itself, and cost their bytes a second time: hence only what explains a trace that went wrong is there by default.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SpanEvents {
+    /// None.
+    Off,
+    /// Errors.
+    Error,
+    /// Errors and warnings.
+    #[default]
+    Warn,
+    /// Those of level `info` and worse.
+    Info,
+    /// Those of level `debug` and worse.
+    Debug,
+    /// All that the filter lets through.
+    Trace,
+}
+
+impl From<SpanEvents> for LevelFilter {
+    fn from(events: SpanEvents) -> Self {
+        match events {
+            SpanEvents::Off => LevelFilter::OFF,
+            SpanEvents::Error => LevelFilter::ERROR,
+            SpanEvents::Warn => LevelFilter::WARN,
+            SpanEvents::Info => LevelFilter::INFO,
+            SpanEvents::Debug => LevelFilter::DEBUG,
+            SpanEvents::Trace => LevelFilter::TRACE,
+        }
+    }
 }
 
 /// What is believed of a caller.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::{Level, Metadata};
 
 use crate::engine::clock::Moment;
+use crate::engine::events::Rules;
 use crate::engine::fields::List;
 use crate::engine::filter::Filter;
 use crate::engine::record::{Ids, Record};
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) render: Render,
     /// How many lines a callsite may write, where that is bounded.
     pub(crate) limit: Option<Limit>,
+    /// Which lines are events of their span.
+    pub(crate) events: Rules,
     pub(crate) out: Box<dyn Out>,
 }
 
@@ -141,12 +144,17 @@ impl CoreRef {
 
 impl Core {
     pub(crate) fn new(filter: Filter, sampler: Sampler, render: Render, out: Box<dyn Out>) -> Self {
-        Core { filter, sampler, render, limit: None, out }
+        Core { filter, sampler, render, limit: None, events: Rules::OFF, out }
     }
 
     /// The same with so many lines a second of one callsite; 0 for no bound.
     pub(crate) fn limited(self, lines_a_second: u32) -> Self {
         Core { limit: Limit::new(lines_a_second), ..self }
+    }
+
+    /// The same with such lines as events of their spans.
+    pub(crate) fn telling(self, events: Rules) -> Self {
+        Core { events, ..self }
     }
 
     /// Whether an event may be told now; if so, how many of its callsite were held back before it. Asked before its fields
@@ -156,13 +164,29 @@ impl Core {
         self.limit.as_ref().map_or(Some(0), |limit| limit.admits(meta))
     }
 
+    /// Whether a span with these ids is handed out when it ends.
+    #[inline]
+    fn exports(&self, ids: &Ids) -> bool {
+        ids.flags & SAMPLED != 0 || self.out.wants_unsampled()
+    }
+
+    /// What a line tells, as an event of the span that it was written in.
+    #[cold]
+    pub(crate) fn happened(&self, record: &mut Record, unix_nanos: u64, origin: &Origin, event: &EventVisitor) {
+        let (Some(ids), Some(meta), true) = (&record.ids, record.meta, record.on && !record.ended) else { return };
+        if self.exports(ids) {
+            let target = (origin.target != meta.target()).then_some(origin.target.as_str());
+            record.events.put(&self.events, unix_nanos, origin.level, event, target);
+        }
+    }
+
     /// Ends the span in `record`, once: what comes later changes nothing.
     pub(crate) fn finish(&self, record: &mut Record, end: Moment, outcome: Option<Ended>, error: Option<(&str, &str)>) {
         if std::mem::replace(&mut record.ended, true) || !record.on {
             return;
         }
         let (Some(ids), Some(meta)) = (record.ids, record.meta) else { return };
-        if ids.flags & SAMPLED == 0 && !self.out.wants_unsampled() {
+        if !self.exports(&ids) {
             return;
         }
         if let Some(outcome) = outcome {
@@ -175,8 +199,8 @@ impl Core {
         self.out.span(&Closed { record, ids, meta, end, outcome, error: error.map(|(text, _)| text) });
     }
 
-    /// Renders the log line of what happened at `place`.
-    pub(crate) fn render(&self, text: &mut Vec<u8>, origin: &Origin, place: Place<'_>, event: &EventVisitor) {
+    /// Renders the log line of what happened at `place`; when that was.
+    pub(crate) fn render(&self, text: &mut Vec<u8>, origin: &Origin, place: Place<'_>, event: &EventVisitor) -> u64 {
         const NO_IDS: &[u8] = b",\"trace_id\":null,\"span_id\":null";
         let mut arrived = List::new();
         let (ids, around) = match place {
@@ -194,6 +218,7 @@ impl Core {
         let line = Line { unix_nanos, origin, message: &event.message, ids, around, fields: &event.fields };
         text.clear();
         self.render.line(text, &line);
+        unix_nanos
     }
 }
 

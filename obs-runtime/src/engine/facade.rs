@@ -66,7 +66,10 @@ impl Log for Bridge {
             // It gives up at the first pair that fails; none of ours does.
             let _ = record.key_values().visit(&mut Pairs(&mut visitor.fields));
             local::with_line(|text| {
-                stack::at_current(core.address(), |place| core.render(text, &origin, place, visitor));
+                let at = stack::at_current(core.address(), |place| core.render(text, &origin, place, visitor));
+                if core.events.want(level) {
+                    stack::in_span(core.address(), |record| core.happened(record, at, &origin, visitor));
+                }
                 core.out.line(text, level);
             });
         });

@@ -47,6 +47,23 @@ pub struct FinishedSpan {
     pub error: Option<Box<str>>,
     /// Other spans that it belongs with.
     pub links: Vec<Link>,
+    /// What happened inside it: the newest of its log lines, as far as `span_events` makes events of them.
+    pub events: Vec<SpanEvent>,
+    /// How many older events there were.
+    pub dropped_events: u32,
+}
+
+/// A log line, as an event of the span that it was written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanEvent {
+    /// Nanoseconds since the Unix epoch.
+    pub unix_nanos: u64,
+    /// Its level.
+    pub level: Level,
+    /// Its message.
+    pub name: String,
+    /// Its own fields, and `target` where that is not the span's.
+    pub fields: Fields,
 }
 
 impl FinishedSpan {

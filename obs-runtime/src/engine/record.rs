@@ -9,6 +9,7 @@ use tracing::Metadata;
 use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
+use crate::engine::events::Events;
 use crate::engine::fields::List;
 use crate::engine::sampling::SAMPLED;
 use crate::engine::slots;
@@ -61,6 +62,8 @@ pub(crate) struct Record {
     /// Where its metrics go while a capture runs.
     pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) kind: SpanKind,
+    /// What happened inside it.
+    pub(crate) events: Events,
     /// What few spans have.
     rare: Option<Box<Rare>>,
     /// Somebody is told when it is entered and left: a foreign subscriber, or a filter with directives on spans.
@@ -120,6 +123,7 @@ impl Record {
         self.measured = None;
         self.scope = None;
         self.kind = SpanKind::Internal;
+        self.events.clear();
         self.rare = None;
         self.head = None;
     }

@@ -142,6 +142,14 @@ pub(crate) fn at_current<R>(engine: usize, mut f: impl FnMut(Place<'_>) -> R) ->
     result.flatten().unwrap_or_else(|| f(Place::Nowhere))
 }
 
+/// Runs `f` on the innermost span of this engine around the caller: not on a call whose span is off.
+pub(crate) fn in_span(engine: usize, f: impl FnOnce(&mut Record)) {
+    with_stack(|stack| {
+        let at = current(stack, engine, true)?;
+        stack[at].with(|record, _| f(record))
+    });
+}
+
 /// Runs `f` on the record in a slot, brought up to date, if it is this engine's: ids are those of the whole process.
 pub(crate) fn at_slot<R>(engine: usize, id: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     refresh_slot(id, 0);

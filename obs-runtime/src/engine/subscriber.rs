@@ -43,6 +43,18 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Runs `f` on the span that an event happened in.
+    #[cold]
+    fn in_span(&self, event: &Event<'_>, f: impl FnOnce(&mut Record)) {
+        if event.is_contextual() {
+            stack::in_span(self.0.address(), f);
+        } else if let Some(id) = event.parent() {
+            slots::with(id.into_u64(), f);
+        }
+    }
+}
+
 impl Subscriber for Engine {
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
         if copies::is_one(meta) {
@@ -111,9 +123,12 @@ impl Subscriber for Engine {
             let visitor = &*visitor;
             local::with_line(|text| {
                 local::with_origin(meta, |origin| {
-                    self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
-                        self.0.render(text, origin, place, visitor);
+                    let at = self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
+                        self.0.render(text, origin, place, visitor)
                     });
+                    if self.0.events.want(*meta.level()) {
+                        self.in_span(event, |record| self.0.happened(record, at, origin, visitor));
+                    }
                 });
                 // Handed over with nothing held: with the policy `block` this may wait.
                 self.0.out.line(text, *meta.level());

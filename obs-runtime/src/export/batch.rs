@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use tracing::Level;
 
+use crate::engine::events::Head as EventHead;
 use crate::engine::sampling::SAMPLED;
-use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanKind};
+use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
+use crate::log::json;
 use crate::{Ended, SpanId, TraceId};
 
 /// Spans one after another, their texts in one buffer. Filled again, it allocates nothing.
@@ -15,6 +17,7 @@ pub(crate) struct Batch {
     heads: Vec<Head>,
     text: Vec<u8>,
     links: Vec<Link>,
+    events: Vec<EventHead>,
 }
 
 /// What has a fixed size.
@@ -34,6 +37,8 @@ pub(crate) struct Fixed {
     pub(crate) duration_nanos: u64,
     /// It took longer than its operation may.
     pub(crate) slow: bool,
+    /// How many events it had that are not here.
+    pub(crate) dropped_events: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,7 @@ struct Head {
     texts: Texts,
     text: usize,
     links: (usize, usize),
+    events: (usize, usize),
 }
 
 /// The lengths of the texts, in their order.
@@ -55,6 +61,7 @@ struct Texts {
     fields: u32,
     /// None: it did not end in an error.
     error: Option<u32>,
+    events: u32,
 }
 
 /// One of the spans in a [`Batch`].
@@ -69,6 +76,31 @@ pub(crate) struct Span<'a> {
     pub(crate) fields: &'a [u8],
     pub(crate) error: Option<&'a [u8]>,
     pub(crate) links: &'a [Link],
+    event_heads: &'a [EventHead],
+    event_text: &'a [u8],
+}
+
+/// One event of a [`Span`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    pub(crate) unix_nanos: u64,
+    pub(crate) level: Level,
+    /// As a JSON string.
+    pub(crate) message: &'a [u8],
+    /// `,"key":value` for each field.
+    pub(crate) fields: &'a [u8],
+}
+
+impl<'a> Span<'a> {
+    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = Event<'a>> {
+        let mut rest = self.event_text;
+        self.event_heads.iter().map(move |head| {
+            let (message, after) = rest.split_at(head.message as usize);
+            let (fields, after) = after.split_at(head.fields as usize);
+            rest = after;
+            Event { unix_nanos: head.unix_nanos, level: head.level, message, fields }
+        })
+    }
 }
 
 impl Span<'_> {
@@ -82,9 +114,12 @@ impl Span<'_> {
         }
     }
 
-    /// Whether tail sampling keeps its trace: it failed, panicked, was cancelled or was slow.
+    /// Whether tail sampling keeps its trace: it failed, panicked, was cancelled or was slow, or an error was told inside it.
     pub(crate) fn is_notable(&self) -> bool {
-        self.fixed.slow || self.error.is_some() || self.fixed.outcome.is_some_and(|outcome| outcome != Ended::Ok)
+        self.fixed.slow
+            || self.error.is_some()
+            || self.fixed.outcome.is_some_and(|outcome| outcome != Ended::Ok)
+            || self.event_heads.iter().any(|event| event.level == Level::ERROR)
     }
 
     /// Whether it goes out whatever else its trace brings.
@@ -95,7 +130,8 @@ impl Span<'_> {
     /// How long its texts are together.
     fn text_length(&self) -> usize {
         let name = if self.static_name.is_some() { 0 } else { self.name.len() };
-        name + self.trace_state.len() + self.fields.len() + self.error.map_or(0, <[u8]>::len)
+        let error = self.error.map_or(0, <[u8]>::len);
+        name + self.trace_state.len() + self.fields.len() + error + self.event_text.len()
     }
 
     /// Whether no other span of this process is above it.
@@ -106,6 +142,8 @@ impl Span<'_> {
 
 /// How much memory a span takes besides its texts and links.
 pub(crate) const FIXED: usize = size_of::<Head>();
+/// The same for an event.
+pub(crate) const EVENT: usize = size_of::<EventHead>();
 
 /// What a span brings, from wherever it comes.
 struct Parts<'a> {
@@ -115,6 +153,8 @@ struct Parts<'a> {
     fields: &'a [u8],
     error: Option<&'a [u8]>,
     links: &'a [Link],
+    /// The texts of the events, in two pieces.
+    events: (&'a [u8], &'a [u8]),
 }
 
 enum Name<'a> {
@@ -131,6 +171,17 @@ impl<'a> From<&'a Cow<'static, str>> for Name<'a> {
     }
 }
 
+impl From<Event<'_>> for SpanEvent {
+    fn from(event: Event<'_>) -> Self {
+        SpanEvent {
+            unix_nanos: event.unix_nanos,
+            level: event.level,
+            name: json::key(event.message).into_owned(),
+            fields: Fields::of(event.fields),
+        }
+    }
+}
+
 impl Batch {
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
@@ -142,12 +193,13 @@ impl Batch {
 
     /// How much memory the spans need.
     pub(crate) fn bytes(&self) -> usize {
-        self.heads.len() * FIXED + self.text.len() + size_of_val(&*self.links)
+        self.heads.len() * FIXED + self.text.len() + size_of_val(&*self.links) + size_of_val(&*self.events)
     }
 
     /// How much memory is set aside for them.
     pub(crate) fn reserved(&self) -> usize {
-        self.heads.capacity() * FIXED + self.text.capacity() + self.links.capacity() * size_of::<Link>()
+        let events = self.events.capacity() * size_of::<EventHead>();
+        self.heads.capacity() * FIXED + self.text.capacity() + self.links.capacity() * size_of::<Link>() + events
     }
 
     /// Sets memory aside for exactly one span of this size, where nothing is set aside.
@@ -163,6 +215,7 @@ impl Batch {
         self.heads.clear();
         self.text.clear();
         self.links.clear();
+        self.events.clear();
         if self.heads.capacity() * FIXED + self.text.capacity() > kept {
             *self = Batch::default();
         }
@@ -175,54 +228,80 @@ impl Batch {
         let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
         let rare = record.rare();
         let duration_nanos = span.end.since(record.start);
-        self.put(Parts {
-            fixed: Fixed {
-                trace_id: ids.trace,
-                span_id: ids.span,
-                parent_id: ids.parent,
-                parent_is_remote: ids.parent_is_remote,
-                flags: ids.flags,
-                kind: record.kind,
-                outcome: span.outcome,
-                level: *meta.level(),
-                target: meta.target(),
-                location: meta.file().zip(meta.line()),
-                start_unix_nanos: record.start.unix_nanos(),
-                duration_nanos,
-                slow: record.site.is_some_and(|site| site.is_slow(duration_nanos)),
+        let events = self.events.len();
+        let mut texts = (&[][..], &[][..]);
+        if !record.events.is_empty() {
+            self.events.extend(record.events.heads());
+            texts = record.events.text();
+        }
+        self.put(
+            events,
+            Parts {
+                fixed: Fixed {
+                    trace_id: ids.trace,
+                    span_id: ids.span,
+                    parent_id: ids.parent,
+                    parent_is_remote: ids.parent_is_remote,
+                    flags: ids.flags,
+                    kind: record.kind,
+                    outcome: span.outcome,
+                    level: *meta.level(),
+                    target: meta.target(),
+                    location: meta.file().zip(meta.line()),
+                    start_unix_nanos: record.start.unix_nanos(),
+                    duration_nanos,
+                    slow: record.site.is_some_and(|site| site.is_slow(duration_nanos)),
+                    dropped_events: record.events.dropped(),
+                },
+                name: rare.and_then(|rare| rare.name.as_ref()).map_or(Name::Static(meta.name()), Name::from),
+                trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default().as_bytes(),
+                fields: record.fields.own_text(),
+                error: span.error.map(str::as_bytes),
+                links: rare.map_or(&[], |rare| &rare.links),
+                events: texts,
             },
-            name: rare.and_then(|rare| rare.name.as_ref()).map_or(Name::Static(meta.name()), Name::from),
-            trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default().as_bytes(),
-            fields: record.fields.own_text(),
-            error: span.error.map(str::as_bytes),
-            links: rare.map_or(&[], |rare| &rare.links),
-        });
+        );
     }
 
     /// Adds a span that has ended.
     pub(crate) fn push_finished(&mut self, span: &FinishedSpan) {
-        self.put(Parts {
-            fixed: Fixed {
-                trace_id: span.trace_id,
-                span_id: span.span_id,
-                parent_id: span.parent_id,
-                parent_is_remote: span.parent_is_remote,
-                flags: span.flags,
-                kind: span.kind,
-                outcome: span.outcome,
-                level: span.level,
-                target: span.target,
-                location: span.location,
-                start_unix_nanos: span.start_unix_nanos,
-                duration_nanos: span.duration_nanos,
-                slow: span.slow,
+        let events = self.events.len();
+        let mut texts = Vec::new();
+        for event in &span.events {
+            let begin = texts.len();
+            json::string(&mut texts, &event.name);
+            let message = (texts.len() - begin) as u32;
+            texts.extend_from_slice(event.fields.text());
+            let fields = event.fields.text().len() as u32;
+            self.events.push(EventHead { unix_nanos: event.unix_nanos, level: event.level, message, fields });
+        }
+        self.put(
+            events,
+            Parts {
+                fixed: Fixed {
+                    trace_id: span.trace_id,
+                    span_id: span.span_id,
+                    parent_id: span.parent_id,
+                    parent_is_remote: span.parent_is_remote,
+                    flags: span.flags,
+                    kind: span.kind,
+                    outcome: span.outcome,
+                    level: span.level,
+                    target: span.target,
+                    location: span.location,
+                    start_unix_nanos: span.start_unix_nanos,
+                    duration_nanos: span.duration_nanos,
+                    slow: span.slow,
+                    dropped_events: span.dropped_events,
+                },
+                name: Name::from(&span.name),
+                trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
+                fields: span.fields.text(),
+                error: span.error.as_deref().map(str::as_bytes),
+                links: &span.links,
+                events: (&texts, &[]),
             },
-            name: Name::from(&span.name),
-            trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
-            fields: span.fields.text(),
-            error: span.error.as_deref().map(str::as_bytes),
-            links: &span.links,
-        });
+        );
     }
 
     /// Adds a span of another batch.
@@ -232,18 +311,26 @@ impl Batch {
 
     /// The same, with other flags and another `tracestate`.
     pub(crate) fn push_span_as(&mut self, span: &Span<'_>, flags: u8, trace_state: &[u8]) {
-        self.put(Parts {
-            fixed: Fixed { flags, ..*span.fixed },
-            name: span.static_name.map_or(Name::Text(span.name), Name::Static),
-            trace_state,
-            fields: span.fields,
-            error: span.error,
-            links: span.links,
-        });
+        let events = self.events.len();
+        self.events.extend_from_slice(span.event_heads);
+        self.put(
+            events,
+            Parts {
+                fixed: Fixed { flags, ..*span.fixed },
+                name: span.static_name.map_or(Name::Text(span.name), Name::Static),
+                trace_state,
+                fields: span.fields,
+                error: span.error,
+                links: span.links,
+                events: (span.event_text, &[]),
+            },
+        );
     }
 
+    /// Adds a span whose events begin here.
     #[inline]
-    fn put(&mut self, Parts { fixed, name, trace_state, fields, error, links }: Parts<'_>) {
+    fn put(&mut self, first_event: usize, parts: Parts<'_>) {
+        let Parts { fixed, name, trace_state, fields, error, links, events } = parts;
         let text = self.text.len();
         let (name, own) = match name {
             Name::Static(name) => (name, &[][..]),
@@ -253,10 +340,17 @@ impl Batch {
             self.text.extend_from_slice(text);
             text.len() as u32
         };
-        let texts = Texts { name: add(own), trace_state: add(trace_state), fields: add(fields), error: error.map(add) };
+        let texts = Texts {
+            name: add(own),
+            trace_state: add(trace_state),
+            fields: add(fields),
+            error: error.map(&mut add),
+            events: add(events.0) + add(events.1),
+        };
         let begin = self.links.len();
         self.links.extend_from_slice(links);
-        self.heads.push(Head { fixed, name, texts, text, links: (begin, self.links.len()) });
+        let (links, events) = ((begin, self.links.len()), (first_event, self.events.len()));
+        self.heads.push(Head { fixed, name, texts, text, links, events });
     }
 
     /// Takes over all the spans of another one, which is empty then.
@@ -264,12 +358,14 @@ impl Batch {
         if self.is_empty() {
             return std::mem::swap(self, other);
         }
-        let (text, links) = (self.text.len(), self.links.len());
+        let (text, links, events) = (self.text.len(), self.links.len(), self.events.len());
         self.text.append(&mut other.text);
         self.links.append(&mut other.links);
+        self.events.append(&mut other.events);
         self.heads.extend(other.heads.drain(..).map(|head| Head {
             text: head.text + text,
             links: (head.links.0 + links, head.links.1 + links),
+            events: (head.events.0 + events, head.events.1 + events),
             ..head
         }));
     }
@@ -290,8 +386,10 @@ impl Batch {
             static_name: name.is_empty().then_some(head.name),
             trace_state: next(head.texts.trace_state),
             fields: next(head.texts.fields),
-            error: head.texts.error.map(next),
+            error: head.texts.error.map(&mut next),
             links: &self.links[head.links.0..head.links.1],
+            event_heads: &self.events[head.events.0..head.events.1],
+            event_text: next(head.texts.events),
         }
     }
 
@@ -321,6 +419,8 @@ impl Batch {
                     outcome: fixed.outcome,
                     error: span.error.map(|error| text(error).into()),
                     links: span.links.to_vec(),
+                    events: span.events().map(SpanEvent::from).collect(),
+                    dropped_events: fixed.dropped_events,
                 }
             })
             .collect()

@@ -151,8 +151,9 @@ impl Pipeline {
         let texts = name
             + span.trace_state.as_ref().map_or(0, |state| state.len())
             + span.error.as_ref().map_or(0, |error| error.len())
-            + span.fields.text().len();
-        let bytes = size(texts, &span.links);
+            + span.fields.text().len()
+            + span.events.iter().map(|event| event.name.len() + 2 + event.fields.text().len()).sum::<usize>();
+        let bytes = size(texts, &span.links, span.events.len());
         self.woken(self.shared.shards.offer(bytes, |batch| batch.push_finished(&span)));
     }
 
@@ -169,8 +170,9 @@ impl Pipeline {
         let texts = name
             + trace.and_then(|trace| trace.state.as_ref()).map_or(0, |state| state.len())
             + span.error.map_or(0, str::len)
-            + record.fields.own_text().len();
-        let bytes = size(texts, rare.map_or(&[], |rare| &rare.links));
+            + record.fields.own_text().len()
+            + record.events.text_length();
+        let bytes = size(texts, rare.map_or(&[], |rare| &rare.links), record.events.heads().len());
         self.woken(self.shared.shards.offer(bytes, |batch| batch.push(span)));
     }
 
@@ -316,8 +318,8 @@ fn pause(shared: &Shared) {
 }
 
 /// How much memory a span needs.
-fn size(texts: usize, links: &[Link]) -> usize {
-    batch::FIXED + texts + size_of_val(links)
+fn size(texts: usize, links: &[Link], events: usize) -> usize {
+    batch::FIXED + texts + size_of_val(links) + events * batch::EVENT
 }
 
 #[cfg(test)]
@@ -348,6 +350,8 @@ mod tests {
             outcome: None,
             error: None,
             links: Vec::new(),
+            events: Vec::new(),
+            dropped_events: 0,
         }
     }
 
@@ -390,7 +394,7 @@ mod tests {
             sender.send(spans.len()).expect("the test waits");
             Delivery::all(&spans)
         };
-        let pipeline = Pipeline::start(exporter, 200 * size(0, &[])).expect("a thread");
+        let pipeline = Pipeline::start(exporter, 200 * size(0, &[], 0)).expect("a thread");
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..5_000).for_each(|_| pipeline.offer(span())));
@@ -412,7 +416,7 @@ mod tests {
                 let _ = wait.recv();
                 Delivery::all(&spans)
             },
-            10 * size(0, &[]),
+            10 * size(0, &[], 0),
         )
         .expect("a thread");
         pipeline.offer(span());

@@ -252,6 +252,8 @@ mod tests {
             outcome: Some(Ended::Ok),
             error: None,
             links: Vec::new(),
+            events: Vec::new(),
+            dropped_events: 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod json;
 mod limit;
-mod line;
+pub(crate) mod line;
 mod output;
 mod pretty;
 pub(crate) mod writer;

@@ -2,12 +2,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, dispatcher};
 
 use crate::config::ObservabilityConfig;
 use crate::copies;
 use crate::engine::call::Active;
 use crate::engine::core::{Core, CoreRef};
+use crate::engine::events::Rules;
 use crate::engine::facade;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::{self, Engine};
@@ -140,7 +142,11 @@ impl Builder {
                 tail_sampling: config.tail_sampling,
             }),
         )
-        .limited(config.log_rate);
+        .limited(config.log_rate)
+        .telling(Rules::new(
+            if pipelines.is_empty() { LevelFilter::OFF } else { config.span_events.into() },
+            config.span_event_limit,
+        ));
         let core = hold(core);
         let inner = Inner {
             service,

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::wire::Message;
 use crate::engine::{FieldValue, Link, SpanKind};
-use crate::export::batch::{Batch, Span};
-use crate::log::json;
+use crate::export::batch::{Batch, Event, Span};
+use crate::log::{json, line};
 
 /// Writes requests; what it needs for that is kept from one to the next.
 #[derive(Debug, Default)]
@@ -22,11 +22,13 @@ pub(super) struct Limits {
     pub(super) attributes: usize,
     pub(super) length: usize,
     pub(super) links: usize,
+    /// How many attributes an event has.
+    pub(super) event_attributes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { attributes: 128, length: usize::MAX, links: 128 }
+        Limits { attributes: 128, length: usize::MAX, links: 128, event_attributes: 128 }
     }
 }
 
@@ -92,6 +94,12 @@ fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
     if count > limits.attributes {
         out.varint(10, (count - limits.attributes) as u64);
     }
+    for event in span.events() {
+        out.message(11, |out| happened(out, &event, limits));
+    }
+    if fixed.dropped_events > 0 {
+        out.varint(12, fixed.dropped_events.into());
+    }
     for Link { trace_id, span_id, .. } in span.links.iter().take(limits.links) {
         out.message(13, |out| {
             out.bytes(1, &trace_id.to_u128().to_be_bytes());
@@ -109,6 +117,27 @@ fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
     }
     // Bit 8: it is known whether the parent is remote; bit 9: it is.
     out.fixed32(16, u32::from(fixed.flags) | 1 << 8 | u32::from(fixed.parent_is_remote) << 9);
+}
+
+fn happened(out: &mut Message, event: &Event<'_>, limits: &Limits) {
+    out.fixed64(1, event.unix_nanos);
+    match bare(event.message) {
+        Some(name) => out.some(2, name),
+        None => out.text(2, &json::key(event.message)),
+    }
+    let mut count = 1;
+    if count <= limits.event_attributes {
+        text(out, 3, b"level", line::name(event.level).as_bytes());
+    }
+    for (key, value) in json::raw_pairs(event.fields) {
+        count += 1;
+        if count <= limits.event_attributes {
+            rendered(out, 3, key, value, limits.length);
+        }
+    }
+    if count > limits.event_attributes {
+        out.varint(4, (count - limits.event_attributes) as u64);
+    }
 }
 
 /// A field as an attribute, from the key and the value as they stand on a log line.
@@ -186,7 +215,7 @@ mod tests {
     use prost::Message as _;
 
     use super::{Encoder, Limits};
-    use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanKind};
+    use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
     use crate::export::batch::Batch;
     use crate::export::otlp::wire::Message;
     use crate::log::json;
@@ -205,32 +234,28 @@ mod tests {
         request
     }
 
+    fn attribute(key: &str, value: Value) -> KeyValue {
+        KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    }
+
+    fn attributes(fields: &Fields) -> Vec<KeyValue> {
+        let value = |value: FieldValue<'_>| match value {
+            FieldValue::Str(text) => Value::StringValue(text.into_owned()),
+            FieldValue::I64(number) => Value::IntValue(number),
+            FieldValue::U64(number) if number <= i64::MAX as u64 => Value::IntValue(number as i64),
+            FieldValue::U64(number) => Value::StringValue(number.to_string()),
+            FieldValue::F64(number) => Value::DoubleValue(number),
+            FieldValue::Bool(truth) => Value::BoolValue(truth),
+        };
+        fields.iter().map(|(key, field)| attribute(&key, value(field))).collect()
+    }
+
     /// What a span is on the wire, by the official types.
     fn expected(span: &FinishedSpan) -> Span {
-        let mut attributes: Vec<KeyValue> = Vec::new();
-        let mut put = |key: &str, value: Value| {
-            attributes.push(KeyValue {
-                key: key.to_owned(),
-                value: Some(AnyValue { value: Some(value) }),
-                ..KeyValue::default()
-            });
-        };
-        for (key, value) in span.fields.iter() {
-            put(
-                &key,
-                match value {
-                    FieldValue::Str(text) => Value::StringValue(text.into_owned()),
-                    FieldValue::I64(number) => Value::IntValue(number),
-                    FieldValue::U64(number) if number <= i64::MAX as u64 => Value::IntValue(number as i64),
-                    FieldValue::U64(number) => Value::StringValue(number.to_string()),
-                    FieldValue::F64(number) => Value::DoubleValue(number),
-                    FieldValue::Bool(truth) => Value::BoolValue(truth),
-                },
-            );
-        }
+        let mut attributes = attributes(&span.fields);
         if let Some((file, line)) = span.location {
-            put("code.file.path", Value::StringValue(file.to_owned()));
-            put("code.line.number", Value::IntValue(line.into()));
+            attributes.push(attribute("code.file.path", Value::StringValue(file.to_owned())));
+            attributes.push(attribute("code.line.number", Value::IntValue(line.into())));
         }
         Span {
             trace_id: span.trace_id.to_u128().to_be_bytes().to_vec(),
@@ -243,6 +268,18 @@ mod tests {
             start_time_unix_nano: span.start_unix_nanos,
             end_time_unix_nano: span.start_unix_nanos.saturating_add(span.duration_nanos),
             attributes,
+            events: (span.events.iter())
+                .map(|event| opentelemetry_proto::tonic::trace::v1::span::Event {
+                    time_unix_nano: event.unix_nanos,
+                    name: event.name.clone(),
+                    attributes: [attribute("level", Value::StringValue(event.level.as_str().to_ascii_lowercase()))]
+                        .into_iter()
+                        .chain(self::attributes(&event.fields))
+                        .collect(),
+                    dropped_attributes_count: 0,
+                })
+                .collect(),
+            dropped_events_count: span.dropped_events,
             links: (span.links.iter())
                 .map(|link| opentelemetry_proto::tonic::trace::v1::span::Link {
                     trace_id: link.trace_id.to_u128().to_be_bytes().to_vec(),
@@ -256,6 +293,13 @@ mod tests {
                 .map(|message| opentelemetry_proto::tonic::trace::v1::Status { message: message.to_owned(), code: 2 }),
             ..Span::default()
         }
+    }
+
+    fn events() -> impl Strategy<Value = Vec<SpanEvent>> {
+        let level = prop_oneof![Just(tracing::Level::ERROR), Just(tracing::Level::INFO)];
+        let event = (any::<u64>(), level, any::<String>(), fields());
+        let event = event.prop_map(|(unix_nanos, level, name, fields)| SpanEvent { unix_nanos, level, name, fields });
+        proptest::collection::vec(event, 0..3)
     }
 
     fn fields() -> impl Strategy<Value = Fields> {
@@ -308,6 +352,7 @@ mod tests {
             location in proptest::option::of((Just("src/main.rs"), any::<u32>())),
             (start_unix_nanos, duration_nanos) in any::<(u64, u64)>(),
             (kind, outcome, error, links) in (kinds(), outcomes(), proptest::option::of(any::<String>()), 0..3_u64),
+            (events, dropped_events) in (events(), 0..2_u32),
             fields in fields(),
         ) -> FinishedSpan {
             let trace_id = TraceId::from_u128(trace_id).expect("not zero");
@@ -329,6 +374,8 @@ mod tests {
                 fields,
                 outcome,
                 error: error.map(Into::into),
+                events,
+                dropped_events,
                 links: (1..=links).filter_map(SpanId::from_u64).map(|span_id| Link { trace_id, span_id }).collect(),
             }
         }
@@ -355,7 +402,7 @@ mod tests {
 
         #[test]
         fn limits_cut_and_count(spans in proptest::collection::vec(spans(), 1..4), attributes in 0..4_usize, length in 0..9_usize) {
-            let limits = Limits { attributes, length, links: 1 };
+            let limits = Limits { attributes, length, links: 1, event_attributes: attributes };
             let request = decoded(&spans, limits);
             let found: Vec<&Span> = request.resource_spans[0].scope_spans.iter().flat_map(|scope| &scope.spans).collect();
             for span in &spans {
@@ -366,6 +413,13 @@ mod tests {
                 let kept: Vec<_> = found.attributes.iter().filter(|pair| !own(&pair.key)).collect();
                 prop_assert_eq!(kept.len(), fields.min(attributes));
                 prop_assert_eq!(found.dropped_attributes_count as usize, fields.saturating_sub(attributes));
+                prop_assert_eq!(found.events.len(), span.events.len());
+                for (found, event) in found.events.iter().zip(&span.events) {
+                    // The level is one of them.
+                    let all = 1 + event.fields.iter().count();
+                    prop_assert_eq!(found.attributes.len() + found.dropped_attributes_count as usize, all);
+                    prop_assert!(found.attributes.len() <= attributes);
+                }
                 prop_assert_eq!(found.links.len() + found.dropped_links_count as usize, span.links.len());
                 for (kept, (_, whole)) in kept.iter().zip(span.fields.iter()) {
                     let kept = kept.value.as_ref().and_then(|value| value.value.as_ref());

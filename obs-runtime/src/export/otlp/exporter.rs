@@ -72,6 +72,7 @@ impl OtlpExporter {
                 attributes: config.span_attribute_limit,
                 length: config.attribute_length_limit,
                 links: config.span_link_limit,
+                event_attributes: config.event_attribute_limit,
             }),
             length: 0,
             connection: None,
