@@ -39,8 +39,8 @@ pub enum Direction {
     Backward,
 }
 
-/// A place between two lines, or at an end. What the numbers mean is the store's business.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A place between two lines, or at an end. What the numbers mean is the store's business; the greater, the newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// A sequence number, or a time.
     pub at: u64,
@@ -81,7 +81,7 @@ pub struct Page {
 pub struct Found {
     /// The line.
     pub entry: Entry,
-    /// Right behind it, for reading on in the same direction.
+    /// Right behind it, for reading on in either direction.
     pub cursor: Cursor,
 }
 
