@@ -7,7 +7,8 @@
 //!
 //! Each call is a span `{package.Service}/{Method}` by OpenTelemetry's semantic conventions for gRPC, until its trailers have come: server
 //! spans continue the caller's trace, clients' calls bear theirs. Of a server, `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`,
-//! `UNAVAILABLE` and `DATA_LOSS` are the outcome `error`; of a client, every status but `OK` is.
+//! `UNAVAILABLE` and `DATA_LOSS` are the outcome `error`; of a client, every status but `OK` is, and a call that gets none. No event tells
+//! of a client's: its caller has the error.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -180,6 +181,15 @@ impl Call {
         }
         None
     }
+
+    /// There will be no status. A client's caller gets the error, with all its sources, and knows what it is worth.
+    fn fail(&mut self, error: &impl Display) {
+        if self.is_server {
+            self.operation.fail(error.to_string(), "_OTHER");
+        } else {
+            self.operation.fail_silently("", "_OTHER");
+        }
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -221,7 +231,7 @@ where
                 Ok(response.map(|inner| GrpcBody { inner, call }))
             }
             Err(error) => {
-                call.operation.fail(error.to_string(), "_OTHER");
+                call.fail(&error);
                 Err(error)
             }
         })
@@ -255,7 +265,7 @@ where
                 None => Some(call),
             },
             Poll::Ready(Some(Err(error))) => {
-                call.operation.fail(error.to_string(), "_OTHER");
+                call.fail(error);
                 None
             }
             // No trailers came: how it ended, nobody knows.

@@ -296,7 +296,7 @@ impl Received {
         let output = InMessage { future: Some(future), span: &mut self.span }.await;
         match &output {
             Ok(_) => self.span.operation.succeed(),
-            Err(error) => self.span.operation.fail(error.to_string(), "_OTHER"),
+            Err(error) => self.span.fail(error),
         }
         output
     }
@@ -314,6 +314,15 @@ struct MessageSpan {
 }
 
 impl MessageSpan {
+    /// Told by an event unless an observed function below has told it already, and at greater length most likely.
+    fn fail(&mut self, error: &impl std::fmt::Display) {
+        if self.operation.failed_below() {
+            self.operation.fail_silently(error.to_string(), "_OTHER");
+        } else {
+            self.operation.fail(error.to_string(), "_OTHER");
+        }
+    }
+
     fn open(site: &'static Callsite, size: usize, id: MessageId) -> Self {
         let mut operation = Operation::child(site);
         operation.record(SIZE, size as u64);

@@ -1,7 +1,7 @@
 //! gRPC over a real connection: tonic's server and client in one trace.
 
 use http::HeaderMap;
-use obs_http::grpc::GrpcLayer;
+use obs_http::grpc::{GrpcLayer, GrpcService};
 use obs_runtime::engine::SpanKind;
 use obs_runtime::propagation::Trust;
 use obs_runtime::testing::{Captured, capture_async};
@@ -9,6 +9,7 @@ use obs_runtime::{CallContext, Ended, RequestId, correlated, info, observed};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 use tower::ServiceBuilder;
 
@@ -66,7 +67,7 @@ async fn answer(code: Option<Code>, layer: GrpcLayer) -> Option<Code> {
         .add_service(TraceServiceServer::new(Answers(code)))
         .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
     let server = tokio::spawn(server);
-    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).expect("a URL");
+    let channel = Channel::from_shared(format!("http://{address}")).expect("a URL");
     let channel = channel.connect().await.expect("it listens");
     let channel = ServiceBuilder::new().layer(obs_http::grpc::client_layer()).service(channel);
     let result = TraceServiceClient::new(channel).export(ExportTraceServiceRequest::default()).await;
@@ -117,6 +118,31 @@ async fn a_call_and_its_service_are_one_trace() {
     let line = seen.logs().iter().find(|line| line["message"] == "serving").expect("a line");
     assert_eq!(line["span_id"], server.span_id.to_string());
     assert_eq!(line["request_id"].as_str().map(str::len), Some(36));
+}
+
+#[tokio::test]
+async fn a_call_that_reaches_nobody_is_for_its_caller_to_tell() {
+    let seen = capture_async(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let channel = Channel::from_shared(format!("http://{address}")).expect("a URL").connect_lazy();
+        let channel = ServiceBuilder::new().layer(obs_http::grpc::client_layer()).service(channel);
+        export(TraceServiceClient::new(channel)).await
+    })
+    .await;
+
+    #[obs_runtime::observed]
+    async fn export(mut client: TraceServiceClient<GrpcService<Channel>>) -> Result<(), Status> {
+        client.export(ExportTraceServiceRequest::default()).await.map(drop)
+    }
+
+    assert_eq!(seen.value.as_ref().map_err(Status::code), Err(Code::Unavailable));
+    assert_eq!(seen.span(NAME).outcome, Some(Ended::Error));
+    let errors: Vec<_> = seen.logs().iter().filter(|line| line["level"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["message"], "export failed");
+    assert!(errors[0]["error"].as_str().is_some_and(|error| error.contains("tcp connect")), "{}", errors[0]);
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn session_behind<F: Future<Output = ()>>(
                     let text = received.message().to_text().expect("text").to_owned();
                     let received = received.with_id(MessageId::parse(&format!("m-{text}")).expect("sound"));
                     let answered = received.try_within(async {
-                        let answer = think(text).await.map_err(axum::Error::new)?;
+                        let answer = think(text).await.map_err(|_| axum::Error::new("no answer"))?;
                         session.send(Message::text(answer)).await
                     });
                     let _ = answered.await;
