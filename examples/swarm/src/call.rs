@@ -1,8 +1,10 @@
 //! How one service calls another: JSON over HTTP, or gRPC; refusals are told apart from failures.
 
+use std::sync::LazyLock;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
-use obs_runtime::observed;
+use obs_runtime::{Classify, observed};
 use reqwest::RequestBuilder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,13 +13,15 @@ use crate::model::Refusal;
 use crate::service::BoxError;
 
 /// Why a call to another service did not give a value.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Classify)]
 pub enum CallError {
-    /// It answered, and said no. The text is its own: whoever logged it there is not to be repeated here.
+    /// It answered, and said no: why, is in its own log.
     #[error("{message}")]
+    #[classify(level = "debug", kind = "refused")]
     Refused { status: StatusCode, code: String, message: String },
     /// It could not be reached.
     #[error("{service} cannot be reached")]
+    #[classify(kind = "unreachable")]
     Unreachable {
         service: &'static str,
         #[source]
@@ -25,6 +29,7 @@ pub enum CallError {
     },
     /// It answered something else than was agreed.
     #[error("the answer of {service} is not understood")]
+    #[classify(kind = "malformed")]
     Malformed {
         service: &'static str,
         #[source]
@@ -60,19 +65,21 @@ impl IntoResponse for CallError {
 /// The body of a request that has none.
 pub const NOTHING: Option<&()> = None;
 
+/// One pool of connections for all that this process calls.
+static HTTP: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+
 /// Another service.
 #[derive(Clone, Debug)]
 pub struct Peer {
     service: &'static str,
     base: String,
-    http: reqwest::Client,
 }
 
 impl Peer {
     /// The service that listens at `base`, for example `http://127.0.0.1:4000`.
     #[must_use]
     pub fn new(service: &'static str, base: &str) -> Self {
-        Peer { service, base: base.trim_end_matches('/').to_owned(), http: reqwest::Client::new() }
+        Peer { service, base: base.trim_end_matches('/').to_owned() }
     }
 
     /// Sends a request and reads the answer.
@@ -83,7 +90,7 @@ impl Peer {
         headers: HeaderMap,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, CallError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).headers(headers);
+        let mut request = HTTP.request(method, format!("{}{path}", self.base)).headers(headers);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -74,6 +74,9 @@ pub enum Command {
     },
     /// One agent; started by the scheduler
     Agent {
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
         /// Its id
         #[arg(long)]
         agent_id: AgentId,

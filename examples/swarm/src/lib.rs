@@ -15,6 +15,7 @@ pub mod drive;
 
 pub mod call;
 pub mod caller;
+pub mod chat;
 pub mod metrics;
 pub mod model;
 pub mod process;

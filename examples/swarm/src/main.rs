@@ -17,8 +17,8 @@ async fn main() -> ExitCode {
             control::run(supervised, listen, &database, &scheduler).await
         }
         Some(Command::Scheduler { listen, directory }) => scheduler::run(supervised, listen, &directory).await,
-        Some(Command::Agent { agent_id, user_id, manifest }) => {
-            agent::run(supervised, agent_id, user_id, &manifest).await
+        Some(Command::Agent { listen, agent_id, user_id, manifest }) => {
+            agent::run(supervised, listen, agent_id, user_id, &manifest).await
         }
         Some(Command::Collect { listen_otlp, listen_http }) => collect::run(supervised, listen_otlp, listen_http).await,
     };

@@ -91,8 +91,16 @@ pub struct Pod {
     pub node: String,
     /// The agent's process.
     pub process_id: u32,
+    /// Where the agent takes messages.
+    pub address: String,
     /// Where the agent's own `/metrics` is.
     pub metrics_address: Option<String>,
+}
+
+/// Where an agent that runs takes messages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub address: String,
 }
 
 /// What a service answers when it refuses.

@@ -47,15 +47,15 @@ impl TryFrom<v1::ScheduleAgentRequest> for PodRequest {
 }
 
 impl From<Pod> for v1::Pod {
-    fn from(Pod { agent_id, node, process_id, metrics_address }: Pod) -> Self {
-        v1::Pod { agent_id: agent_id.into(), node, process_id, metrics_address }
+    fn from(Pod { agent_id, node, process_id, address, metrics_address }: Pod) -> Self {
+        v1::Pod { agent_id: agent_id.into(), node, process_id, address, metrics_address }
     }
 }
 
 impl TryFrom<v1::Pod> for Pod {
     type Error = BadMessage;
 
-    fn try_from(v1::Pod { agent_id, node, process_id, metrics_address }: v1::Pod) -> Result<Self, BadMessage> {
-        Ok(Pod { agent_id: agent_id.parse()?, node, process_id, metrics_address })
+    fn try_from(v1::Pod { agent_id, node, process_id, address, metrics_address }: v1::Pod) -> Result<Self, BadMessage> {
+        Ok(Pod { agent_id: agent_id.parse()?, node, process_id, address, metrics_address })
     }
 }

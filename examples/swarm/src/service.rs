@@ -70,7 +70,7 @@ impl Service {
     /// Binds, announces, and answers requests until a stop is asked for.
     pub async fn serve(&self, listen: SocketAddr, router: Router) -> Result<(), Failure> {
         let listener = bind(listen).await?;
-        self.announce(Some(listener.local_addr()?)).await?;
+        self.announce(listener.local_addr()?).await?;
         let (stop, stopped) = watch::channel(());
         let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
             let mut stopped = stopped;
@@ -90,23 +90,18 @@ impl Service {
     }
 
     /// Serves `/metrics`, the probes and the administration, and tells whoever started this process where.
-    pub async fn announce(&self, http: Option<SocketAddr>) -> Result<(), Failure> {
+    async fn announce(&self, http: SocketAddr) -> Result<(), Failure> {
         let server = self.telemetry.serve().await?;
         let announcement = Announcement {
             service: self.name.to_owned(),
             process_id: std::process::id(),
-            http: http.map(|addr| addr.to_string()),
+            http: Some(http.to_string()),
             metrics: Some(server.metrics_addr().to_string()),
             admin: Some(server.admin_addr().to_string()),
             otlp: None,
         };
         announcement.publish();
         Ok(())
-    }
-
-    /// Returns when a stop is asked for.
-    pub async fn stop_requested(&self) {
-        process::stop_requested(self.supervised).await;
     }
 
     /// Hands on what telemetry has left, and ends it.

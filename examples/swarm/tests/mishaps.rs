@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use swarm::drive::platform::Platform;
 use swarm::drive::samples::Samples;
 use swarm::drive::workload::User;
 use swarm::process::Process;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_swarm");
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -214,6 +218,108 @@ async fn a_sound_trace_and_request_id_are_continued() {
     let lines = lines(&log);
     let line = lines.iter().find(|line| line["request_id"] == "mine-1").expect("a line of the request");
     assert_eq!(line["trace_id"], trace_id);
+}
+
+#[tokio::test]
+async fn how_much_of_a_caller_is_believed_is_configured() {
+    let directory = Directory::new();
+    let theirs = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (trust, keeps_trace, keeps_request) in [("all", true, true), ("ids", false, true), ("none", false, false)] {
+        let log = directory.file(trust);
+        let gateway = gateway(&log, &[("OBS_TRUST", trust)]).await;
+        let url = format!("http://{}/v1/agents", gateway.announcement().http.as_deref().unwrap());
+        let request = reqwest::Client::new().get(&url).header("x-user-id", "ana").header("x-request-id", "mine-1");
+        let request = request.header("traceparent", format!("00-{theirs}-00f067aa0ba902b7-01"));
+        let response = request.send().await.unwrap();
+        let request_id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(request_id == "mine-1", keeps_request, "{trust}: {request_id}");
+        gateway.stop(PATIENCE).await;
+        let lines = lines(&log);
+        let line = lines.iter().find(|line| line["request_id"] == request_id.as_str()).expect("a line of the request");
+        assert_eq!(line["trace_id"] == theirs, keeps_trace, "{trust}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_scheduler_that_cannot_be_reached_is_one_error_line() {
+    let directory = Directory::new();
+    let log = directory.file("log");
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(["control", "--scheduler", &format!("http://{}", nobody()), "--database"]);
+    command.arg(directory.file("database"));
+    command.envs([("OBS_METRICS_ADDRESS", "127.0.0.1"), ("OBS_METRICS_PORT", "0"), ("OBS_ADMIN_PORT", "0")]);
+    let control = Process::start("control", command, &log).await.unwrap();
+    let url = format!("http://{}/agents", control.announcement().http.as_deref().unwrap());
+    let spec = serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 });
+    let request = reqwest::Client::new().post(&url).header("x-user-id", "ana").header("x-request-id", "mine-1");
+    let response = request.json(&spec).send().await.unwrap();
+    assert_eq!(response.status(), 502);
+    control.stop(PATIENCE).await;
+    let lines = lines(&log);
+    let of_request = lines.iter().filter(|line| line["request_id"] == "mine-1" && line["level"] == "error");
+    let errors: Vec<_> = of_request.collect();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0]["user_id"], "ana");
+    assert!(errors[0]["error"].as_str().unwrap().contains("onnect"), "{}", errors[0]);
+}
+
+/// Asks for a session with an agent.
+async fn connect(
+    platform: &Platform,
+    user_id: &str,
+    agent_id: &str,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+    let url = format!("{}/v1/agents/{agent_id}/session", platform.gateway().replacen("http", "ws", 1));
+    let mut request = url.into_client_request()?;
+    request.headers_mut().insert("x-user-id", user_id.parse().unwrap());
+    Ok(tokio_tungstenite::connect_async(request).await?.0)
+}
+
+#[tokio::test]
+async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
+    let directory = Directory::new();
+    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+
+    // Somebody else's agent, and one that is not there.
+    let refused = async |user_id: &str, agent_id: &str| match connect(&platform, user_id, agent_id).await {
+        Err(tungstenite::Error::Http(response)) => {
+            let body = String::from_utf8(response.body().clone().unwrap()).unwrap();
+            (response.status().as_u16(), body.replace(agent_id, "…"))
+        }
+        other => panic!("{user_id} was not refused: {other:?}"),
+    };
+    let anothers = refused("ben", agent.agent_id()).await;
+    assert_eq!(anothers.0, 404, "{anothers:?}");
+    assert_eq!(anothers, refused("ben", "a0").await);
+
+    let mut socket = connect(&platform, "ana", agent.agent_id()).await.unwrap();
+    for (text, answer) in [
+        (r#"{"message_id":"m-1","text":"hello"}"#, r#""text":"#),
+        // A message that is not understood is refused, and the session goes on.
+        ("{", r#""error":{"code":"malformed""#),
+        (r#"{"message_id":"no id at all","text":"hello"}"#, r#""text":"#),
+    ] {
+        socket.send(tungstenite::Message::text(text)).await.unwrap();
+        let said = socket.next().await.unwrap().unwrap();
+        let said = said.to_text().unwrap();
+        assert!(said.contains(answer) && !said.contains("no id"), "{said}");
+    }
+    let stopping = tokio::spawn(platform.stop());
+    let goodbye = socket.next().await.unwrap().unwrap();
+    let tungstenite::Message::Close(Some(frame)) = goodbye else { panic!("{goodbye:?}") };
+    assert_eq!(u16::from(frame.code), 1001);
+    for (name, status) in stopping.await.unwrap() {
+        assert!(status.is_some_and(|status| status.success()), "{name}: {status:?}");
+    }
+    let log = |name: &str| lines(&directory.file(&format!("logs/{name}.jsonl")));
+    let over = log("gateway").into_iter().find(|line| line["message"] == "Session over").expect("a line of the end");
+    assert_eq!(over["messages"], 3);
+    let closed = log("control").into_iter().find(|line| line["message"] == "Session closed").expect("control knows");
+    assert_eq!(closed["session_id"], over["session_id"]);
+    let errors: Vec<_> = log("gateway").into_iter().filter(|line| line["level"] == "error").collect();
+    assert!(errors.is_empty(), "{errors:#?}");
 }
 
 #[tokio::test]

@@ -208,6 +208,98 @@ fn a_log_line_stands_in_the_span_that_wrote_it() {
 }
 
 #[test]
+fn a_message_is_below_its_session_and_that_below_its_request_down_into_the_agent() {
+    let run = run();
+    let session = &run.workload.session;
+    let trace_id = &run.evidence.session_spans.first().expect("spans of the session").trace_id;
+    assert_ne!(trace_id, run.trace_id(), "a request that came later has a trace of its own");
+    for message in &session.messages {
+        let branch = tree::branch(&run.evidence.session_spans, "message_id", &message.message_id);
+        let answer = branch.iter().find(|span| span.name == "ask_model").expect("the agent's span");
+        let above = tree::upwards(&branch, answer);
+        let names: Vec<_> = above.iter().rev().map(|span| (span.service.as_str(), span.name.as_str())).collect();
+        let expected = [
+            ("swarm-gateway", "GET /v1/agents/{agent_id}/session"),
+            ("swarm-gateway", "open_session"),
+            ("swarm-gateway", "websocket session"),
+            ("swarm-gateway", "converse"),
+            ("swarm-gateway", "websocket message"),
+            ("swarm-gateway", "exchange"),
+            ("swarm-gateway", "agent.send_message"),
+            ("swarm-agent", "POST /messages"),
+            ("swarm-agent", "answer"),
+            ("swarm-agent", "ask_model"),
+        ];
+        assert_eq!(names, expected);
+        // Each id is on the span that it begins with, and on the first one of the next service.
+        for (key, id, spans) in [
+            ("request_id", &session.request.request_id, &[0, 2, 7][..]),
+            ("session_id", &session.session_id, &[2, 7]),
+            ("message_id", &message.message_id, &[4, 7]),
+        ] {
+            for (level, span) in above.iter().rev().enumerate() {
+                assert_eq!(span.text(key), spans.contains(&level).then_some(id.as_str()), "{key} of {}", span.name);
+            }
+        }
+        assert!(above.iter().all(|span| span.text("outcome") == Some("ok")));
+    }
+}
+
+#[test]
+fn every_log_line_of_a_message_names_trace_span_request_session_and_message() {
+    let run = run();
+    let session = &run.workload.session;
+    let trace_id = run.evidence.session_spans.first().expect("spans of the session").trace_id.as_str();
+    let spans = run.spans_of(trace_id);
+    for message in &session.messages {
+        let mut services = BTreeSet::new();
+        for line in run.lines.iter().filter(|line| line.text("message_id") == Some(&message.message_id)) {
+            assert_eq!(line.text("trace_id"), Some(trace_id), "{}", line.raw);
+            assert_eq!(line.text("request_id"), Some(session.request.request_id.as_str()), "{}", line.raw);
+            assert_eq!(line.text("session_id"), Some(session.session_id.as_str()), "{}", line.raw);
+            assert_eq!(line.text("agent_id"), Some(run.workload.created.agent_id()), "{}", line.raw);
+            assert_eq!(line.text("user_id"), Some("ben"), "{}", line.raw);
+            let span = spans.iter().find(|span| Some(span.span_id.as_str()) == line.text("span_id"));
+            services.insert(span.unwrap_or_else(|| panic!("its span was not exported: {}", line.raw)).service.as_str());
+        }
+        assert_eq!(services, BTreeSet::from(["swarm-agent", "swarm-gateway"]), "{}", message.message_id);
+        assert!(message.answer.contains(&message.text), "{}", message.answer);
+    }
+    assert_eq!(session.messages[0].message_id, "m-1", "the user's own id");
+    assert_eq!(session.messages[1].message_id.len(), 36, "an id of the gateway's");
+    // What control says of the session bears its id too, and no message's.
+    let of_control: Vec<_> = run
+        .lines
+        .iter()
+        .filter(|line| line.file == "control" && line.text("session_id") == Some(&session.session_id))
+        .collect();
+    assert!(of_control.len() >= 2 && of_control.iter().all(|line| !line.fields.contains_key("message_id")));
+}
+
+#[test]
+fn sessions_and_messages_are_counted() {
+    let run = run();
+    let gateway = |name: &str, labels: &[(&str, &str)]| run.sum("swarm-gateway", name, labels);
+    assert_eq!(gateway("sessions_total", &[]), 1.0);
+    assert_eq!(gateway("session_duration_seconds_count", &[]), 1.0);
+    for direction in ["inbound", "outbound"] {
+        assert_eq!(gateway("websocket_messages_total", &[("direction", direction)]), 2.0, "{direction}");
+    }
+    let agent = [("agent_id", run.workload.created.agent_id())];
+    assert_eq!(run.sum("swarm-control", "agent_sessions_total", &agent), 1.0);
+    // All are over, and say so rather than nothing.
+    for (service, name, labels) in [
+        ("swarm-gateway", "sessions_active", &[][..]),
+        ("swarm-gateway", "websocket_connections_active", &[]),
+        ("swarm-control", "user_sessions_active", &[("user_id", "ana")]),
+        ("swarm-control", "user_sessions_active", &[("user_id", "ben")]),
+    ] {
+        let scrape = run.scrapes.iter().find(|scrape| scrape.service == service).unwrap();
+        assert_eq!(scrape.samples.sum(name, labels), Some(0.0), "{name}");
+    }
+}
+
+#[test]
 fn log_lines_name_the_user_always_and_the_agent_once_it_is_known() {
     let run = run();
     let agent_id = run.workload.created.agent_id();
@@ -309,6 +401,7 @@ fn requests_are_counted_by_route_and_status() {
         let route = match sent.path.split('/').count() {
             3 => "/v1/agents",
             4 => "/v1/agents/{agent_id}",
+            _ if sent.path.ends_with("/session") => "/v1/agents/{agent_id}/session",
             _ => "/v1/agents/{agent_id}/{change}",
         };
         *expected.entry((sent.method.to_string(), route, status.to_string())).or_insert(0.0) += 1.0;
@@ -346,7 +439,8 @@ fn requests_are_counted_by_user_and_outcome() {
 #[test]
 fn operations_are_counted_by_outcome() {
     let run = run();
-    let lists = run.workload.sent.iter().filter(|sent| sent.method == "GET").count() as f64;
+    let lists =
+        run.workload.sent.iter().filter(|sent| sent.method == "GET" && sent.path == "/v1/agents").count() as f64;
     for (service, operation, outcomes) in [
         ("swarm-gateway", "create_agent", [3.0, 1.0, 1.0, 0.0]),
         ("swarm-gateway", "list_agents", [lists, 0.0, 0.0, 0.0]),

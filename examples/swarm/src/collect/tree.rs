@@ -9,12 +9,45 @@ use crate::collect::span::Span;
 /// Every root with its children under it, in the order in which they began. A span whose parent is not here is a root.
 #[must_use]
 pub fn render(spans: &[Span]) -> String {
-    let mut text = String::new();
+    let mut rows = Vec::new();
     for root in roots(spans) {
-        line(&mut text, "", "", root);
-        children(&mut text, "", spans, &root.span_id);
+        rows.push((root.name.clone(), root));
+        children(&mut rows, "", spans, &root.span_id);
+    }
+    // Widths count characters, and every character of a tree is one column wide.
+    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (label, span) in rows {
+        let millis = span.end_unix_nanos.saturating_sub(span.start_unix_nanos) as f64 / 1e6;
+        let _ = writeln!(text, "{label:<width$}  {:<16} {millis:>9.2} ms{}", span.service, notes(span));
     }
     text
+}
+
+/// The spans that have this attribute, with those above and below them.
+#[must_use]
+pub fn branch(spans: &[Span], key: &str, value: &str) -> Vec<Span> {
+    let mut wanted = HashSet::new();
+    for span in spans {
+        let line = upwards(spans, span);
+        if line.iter().any(|span| span.text(key) == Some(value)) {
+            wanted.extend(line.iter().map(|span| span.span_id.as_str()));
+        }
+    }
+    spans.iter().filter(|span| wanted.contains(span.span_id.as_str())).cloned().collect()
+}
+
+/// The span, its parent, and so on to the root.
+#[must_use]
+pub fn upwards<'a>(spans: &'a [Span], span: &'a Span) -> Vec<&'a Span> {
+    let mut line = vec![span];
+    // Nobody is above more spans than there are; a circle ends there.
+    while line.len() < spans.len() {
+        let parent_id = line[line.len() - 1].parent_id.as_ref();
+        let Some(parent) = spans.iter().find(|parent| Some(&parent.span_id) == parent_id) else { break };
+        line.push(parent);
+    }
+    line
 }
 
 /// The `count` traces that began last, the newest first, each under its id.
@@ -41,14 +74,15 @@ pub fn roots(spans: &[Span]) -> Vec<&Span> {
     in_order(spans.iter().filter(is_root).collect())
 }
 
-fn children(text: &mut String, indent: &str, spans: &[Span], parent: &str) {
+fn children<'a>(rows: &mut Vec<(String, &'a Span)>, indent: &str, spans: &'a [Span], parent: &str) {
     // A span that names itself as its parent would never end.
     let is_child = |span: &&Span| span.parent_id.as_deref() == Some(parent) && span.span_id != parent;
     let found = in_order(spans.iter().filter(is_child).collect());
-    for (position, span) in found.iter().enumerate() {
-        let (branch, below) = if position + 1 == found.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        line(text, indent, branch, span);
-        children(text, &format!("{indent}{below}"), spans, &span.span_id);
+    let last = found.len().saturating_sub(1);
+    for (position, span) in found.into_iter().enumerate() {
+        let (branch, below) = if position == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        rows.push((format!("{indent}{branch}{}", span.name), span));
+        children(rows, &format!("{indent}{below}"), spans, &span.span_id);
     }
 }
 
@@ -57,9 +91,8 @@ fn in_order(mut spans: Vec<&Span>) -> Vec<&Span> {
     spans
 }
 
-fn line(text: &mut String, indent: &str, branch: &str, span: &Span) {
-    let label = format!("{indent}{branch}{}", span.name);
-    let millis = span.end_unix_nanos.saturating_sub(span.start_unix_nanos) as f64 / 1e6;
+/// How it ended, if not well.
+fn notes(span: &Span) -> String {
     let mut notes = String::new();
     if let Some(outcome) = span.text("outcome").filter(|outcome| *outcome != "ok") {
         let _ = write!(notes, "  {outcome}");
@@ -67,8 +100,7 @@ fn line(text: &mut String, indent: &str, branch: &str, span: &Span) {
     if let Some(error) = span.text("error") {
         let _ = write!(notes, ": {error}");
     }
-    // Widths count characters, and every character of a tree is one column wide.
-    let _ = writeln!(text, "{label:<46} {:<16} {:>9.2} ms{notes}", span.service, millis);
+    notes
 }
 
 #[cfg(test)]
@@ -100,6 +132,19 @@ mod tests {
         let text = render(&spans);
         let names: Vec<_> = text.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
         assert_eq!(names, ["root", "├─ early", "└─ late"]);
+    }
+
+    #[test]
+    fn a_branch_is_what_has_the_attribute_and_what_is_above_and_below_it() {
+        let mut spans = [
+            span("root", None, 1),
+            span("other", Some("root"), 2),
+            span("message", Some("root"), 3),
+            span("leaf", Some("message"), 4),
+        ];
+        spans[2].attributes.insert("message_id".to_owned(), "m-1".into());
+        let names: Vec<_> = branch(&spans, "message_id", "m-1").into_iter().map(|span| span.name).collect();
+        assert_eq!(names, ["root", "message", "leaf"]);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use obs_runtime::{info, observed, record, warn};
+use obs_runtime::{SessionId, info, observed, record, warn};
 
 use super::error::ControlError;
 use super::registry::Registry;
 use super::scheduler_client::SchedulerClient;
 use crate::call::CallError;
-use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Pod, PodRequest, UserId};
+use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Endpoint, PodRequest, UserId};
 
 /// Control's service functions.
 pub(super) struct Control {
@@ -26,8 +26,9 @@ impl Control {
     pub(super) async fn reconcile(&self) {
         // What goes wrong is told where it goes wrong, and does not keep control from answering.
         let Ok(pods) = self.scheduler.list_pods().await else { return };
-        let pods: HashSet<_> = pods.into_iter().map(|pod| pod.agent_id).collect();
-        for agent_id in self.registry.running().into_iter().filter(|agent_id| !pods.contains(agent_id)) {
+        let with_pod: HashSet<_> = pods.iter().map(|pod| pod.agent_id.clone()).collect();
+        pods.into_iter().for_each(|pod| self.registry.placed(pod));
+        for agent_id in self.registry.running().into_iter().filter(|agent_id| !with_pod.contains(agent_id)) {
             warn!(%agent_id, "Agent has lost its pod");
             let _ = self.registry.transition(&agent_id, AgentStatus::Failed).await;
         }
@@ -41,16 +42,48 @@ impl Control {
         let record = AgentRecord { agent_id, user_id, spec, status: AgentStatus::Provisioning };
         let attempt = Attempt::begin(&self.registry, &record.agent_id);
         self.registry.insert(record.clone()).await?;
-        let pod = self.schedule(&record).await?;
+        let node = self.place(&record).await?;
         let record = self.registry.transition(&record.agent_id, AgentStatus::Running).await?;
         attempt.succeeded();
-        info!(status = "running", node = pod.node, "Agent created");
+        info!(status = "running", node, "Agent created");
         Ok(record)
     }
 
     #[observed(user_id)]
     pub(super) async fn list_agents(&self, user_id: UserId) -> Result<Vec<AgentRecord>, ControlError> {
         self.registry.owned_by(user_id).await
+    }
+
+    #[observed(user_id, agent_id)]
+    pub(super) async fn find_agent(&self, user_id: UserId, agent_id: AgentId) -> Result<AgentRecord, ControlError> {
+        self.registry.owned(&user_id, &agent_id)
+    }
+
+    /// A user talks to an agent; says where the agent is.
+    #[observed(user_id, agent_id, session_id)]
+    pub(super) async fn begin_session(
+        &self,
+        user_id: UserId,
+        agent_id: AgentId,
+        session_id: SessionId,
+    ) -> Result<Endpoint, ControlError> {
+        self.registry.owned(&user_id, &agent_id)?;
+        let endpoint = self.registry.begin_session(&agent_id, session_id)?;
+        info!("Session recorded");
+        Ok(endpoint)
+    }
+
+    #[observed(user_id, agent_id, session_id)]
+    pub(super) async fn end_session(
+        &self,
+        user_id: UserId,
+        agent_id: AgentId,
+        session_id: SessionId,
+    ) -> Result<(), ControlError> {
+        let record = self.registry.owned(&user_id, &agent_id)?;
+        self.registry.end_session(&record, &session_id);
+        info!("Session closed");
+        Ok(())
     }
 
     #[observed(user_id, agent_id)]
@@ -73,10 +106,10 @@ impl Control {
             return Err(ControlError::NotHibernating(agent_id));
         }
         let attempt = Attempt::begin(&self.registry, &agent_id);
-        let pod = self.schedule(&record).await?;
+        let node = self.place(&record).await?;
         let record = self.registry.transition(&agent_id, AgentStatus::Running).await?;
         attempt.succeeded();
-        info!(status = "running", node = pod.node, "Agent resumed");
+        info!(status = "running", node, "Agent resumed");
         Ok(record)
     }
 
@@ -100,9 +133,13 @@ impl Control {
         Ok(record)
     }
 
-    async fn schedule(&self, AgentRecord { user_id, agent_id, spec, .. }: &AgentRecord) -> Result<Pod, CallError> {
+    /// Gives the agent a pod; says on which node.
+    async fn place(&self, AgentRecord { user_id, agent_id, spec, .. }: &AgentRecord) -> Result<String, CallError> {
         let request = PodRequest { agent_id: agent_id.clone(), user_id: user_id.clone(), spec: spec.clone() };
-        self.scheduler.schedule_agent(request).await
+        let pod = self.scheduler.schedule_agent(request).await?;
+        let node = pod.node.clone();
+        self.registry.placed(pod);
+        Ok(node)
     }
 }
 

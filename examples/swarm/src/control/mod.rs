@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{self, State};
-use axum::routing::{delete, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
-use obs_runtime::Builder;
+use obs_runtime::{Builder, SessionId};
 
 use self::error::ControlError;
 use self::lifecycle::Control;
@@ -21,7 +21,7 @@ use self::registry::Registry;
 use self::scheduler_client::SchedulerClient;
 use crate::caller::Caller;
 use crate::metrics::ControlMetrics;
-use crate::model::{AgentId, AgentRecord, AgentSpec, Change};
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint};
 use crate::service::{Failure, Service};
 use crate::store::Store;
 
@@ -39,7 +39,8 @@ pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, schedule
 fn router(control: Control) -> Router {
     Router::new()
         .route("/agents", post(create).get(list))
-        .route("/agents/{agent_id}", delete(remove))
+        .route("/agents/{agent_id}", get(find).delete(remove))
+        .route("/agents/{agent_id}/sessions/{session_id}", put(begin_session).delete(end_session))
         .route("/agents/{agent_id}/{change}", post(change))
         .layer(obs_http::layer())
         .with_state(Arc::new(control))
@@ -58,6 +59,32 @@ async fn list(
     Caller(user_id): Caller,
 ) -> Result<Json<Vec<AgentRecord>>, ControlError> {
     Ok(Json(control.list_agents(user_id).await?))
+}
+
+async fn find(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    extract::Path(agent_id): extract::Path<AgentId>,
+) -> Result<Json<AgentRecord>, ControlError> {
+    Ok(Json(control.find_agent(user_id, agent_id).await?))
+}
+
+async fn begin_session(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    extract::Path((agent_id, session_id)): extract::Path<(AgentId, String)>,
+) -> Result<Json<Endpoint>, ControlError> {
+    let session_id = SessionId::parse(&session_id)?;
+    Ok(Json(control.begin_session(user_id, agent_id, session_id).await?))
+}
+
+async fn end_session(
+    State(control): State<Arc<Control>>,
+    Caller(user_id): Caller,
+    extract::Path((agent_id, session_id)): extract::Path<(AgentId, String)>,
+) -> Result<Json<()>, ControlError> {
+    let session_id = SessionId::parse(&session_id)?;
+    Ok(Json(control.end_session(user_id, agent_id, session_id).await?))
 }
 
 async fn change(

@@ -1,13 +1,13 @@
 //! The agents of this control, in memory with their state, and written through to the database.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use obs_runtime::{MetricSet, Tracked, observed};
+use obs_runtime::{MetricSet, SessionId, Tracked, observed, warn};
 
 use super::error::ControlError;
 use crate::metrics::ControlMetrics;
-use crate::model::{AgentId, AgentRecord, AgentStatus, UserId};
+use crate::model::{AgentId, AgentRecord, AgentStatus, Endpoint, Pod, UserId};
 use crate::store::{Store, StoreError};
 
 /// The agents. Clones share them.
@@ -17,10 +17,15 @@ pub(super) struct Registry {
     agents: Arc<Mutex<HashMap<AgentId, Agent>>>,
 }
 
-/// The record's status is the state of `status`, which counts it.
+/// What is known of an agent. Only `record` is in the database.
 struct Agent {
     record: AgentRecord,
+    /// Its state is the record's status. It counts it.
     status: Tracked<AgentStatus>,
+    /// Where it takes messages, while it runs.
+    endpoint: Option<Endpoint>,
+    /// The sessions that it is part of, while it runs.
+    sessions: HashSet<SessionId>,
 }
 
 impl Registry {
@@ -29,7 +34,7 @@ impl Registry {
         let registry = Registry { store, agents: Arc::default() };
         for record in registry.store.all()? {
             let status = Tracked::restore(record.status);
-            registry.keep(Agent { record, status });
+            registry.keep(Agent::new(record, status));
         }
         Ok(registry)
     }
@@ -37,27 +42,59 @@ impl Registry {
     /// A new agent.
     pub(super) async fn insert(&self, record: AgentRecord) -> Result<(), ControlError> {
         let status = Tracked::new(record.status);
-        self.keep(Agent { record: record.clone(), status });
+        self.keep(Agent::new(record.clone(), status));
         self.save(record).await
     }
 
     /// Moves an agent to another state, if the states allow it.
-    #[observed(agent_id, err = "warn")]
+    #[observed(agent_id)]
     pub(super) async fn transition(&self, agent_id: &AgentId, to: AgentStatus) -> Result<AgentRecord, ControlError> {
         let record = self.transition_in_memory(agent_id, to)?;
         self.save(record.clone()).await?;
         Ok(record)
     }
 
-    /// The agent, if it belongs to the user. That it does not is no failure of ours.
-    #[observed(user_id, agent_id, err = "warn")]
+    /// The agent, if it belongs to the user.
+    #[observed(user_id, agent_id)]
     pub(super) fn owned(&self, user_id: &UserId, agent_id: &AgentId) -> Result<AgentRecord, ControlError> {
         let agents = self.lock();
         let agent = agents.get(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
         if agent.record.user_id == *user_id {
             Ok(agent.record.clone())
         } else {
+            warn!(target: "audit", owner = %agent.record.user_id, "Access to another user's agent refused");
             Err(ControlError::NotOwner(agent_id.clone()))
+        }
+    }
+
+    /// The agent has a pod.
+    pub(super) fn placed(&self, Pod { agent_id, address, .. }: Pod) {
+        if let Some(agent) = self.lock().get_mut(&agent_id) {
+            agent.endpoint = Some(Endpoint { address });
+        }
+    }
+
+    /// The agent is part of one more session, if it runs. To begin one twice does no harm.
+    #[observed(agent_id)]
+    pub(super) fn begin_session(&self, agent_id: &AgentId, session_id: SessionId) -> Result<Endpoint, ControlError> {
+        let mut agents = self.lock();
+        let agent = agents.get_mut(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
+        let Some(endpoint) = agent.endpoint.clone().filter(|_| agent.record.status == AgentStatus::Running) else {
+            return Err(ControlError::NotRunning(agent_id.clone()));
+        };
+        if agent.sessions.insert(session_id) {
+            ControlMetrics::global().session_began(agent_id);
+        }
+        let user_id = agent.record.user_id.clone();
+        count(&user_id, &agents);
+        Ok(endpoint)
+    }
+
+    /// The session is over, if it was there.
+    pub(super) fn end_session(&self, record: &AgentRecord, session_id: &SessionId) {
+        let mut agents = self.lock();
+        if agents.get_mut(&record.agent_id).is_some_and(|agent| agent.sessions.remove(session_id)) {
+            count(&record.user_id, &agents);
         }
     }
 
@@ -93,14 +130,14 @@ impl Registry {
         ControlMetrics::global().agent_is(&agent.record);
         let user_id = agent.record.user_id.clone();
         agents.insert(agent.record.agent_id.clone(), agent);
-        count_agents_of(&user_id, &agents);
+        count(&user_id, &agents);
     }
 
     fn forget(&self, record: &AgentRecord) {
         let mut agents = self.lock();
         if agents.remove(&record.agent_id).is_some() {
             ControlMetrics::global().agent_left(&record.agent_id);
-            count_agents_of(&record.user_id, &agents);
+            count(&record.user_id, &agents);
         }
     }
 
@@ -109,11 +146,17 @@ impl Registry {
         let agent = agents.get_mut(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
         agent.status.transition(to)?;
         agent.record.status = to;
-        ControlMetrics::global().agent_is(&agent.record);
+        if to != AgentStatus::Running {
+            agent.endpoint = None;
+            agent.sessions.clear();
+        }
+        let record = agent.record.clone();
+        ControlMetrics::global().agent_is(&record);
         if to == AgentStatus::Failed {
             ControlMetrics::global().agent_failed(agent_id);
         }
-        Ok(agent.record.clone())
+        count(&record.user_id, &agents);
+        Ok(record)
     }
 
     /// A thread that may block waits for the database; `obs_runtime::spawn_blocking` keeps it in the trace.
@@ -127,7 +170,15 @@ impl Registry {
     }
 }
 
-fn count_agents_of(user_id: &UserId, agents: &HashMap<AgentId, Agent>) {
-    let count = agents.values().filter(|agent| agent.record.user_id == *user_id).count();
-    ControlMetrics::global().user_has(user_id, count, 0);
+impl Agent {
+    fn new(record: AgentRecord, status: Tracked<AgentStatus>) -> Self {
+        Agent { record, status, endpoint: None, sessions: HashSet::new() }
+    }
+}
+
+/// Counts what a user has.
+fn count(user_id: &UserId, agents: &HashMap<AgentId, Agent>) {
+    let sessions = agents.values().filter(|agent| agent.record.user_id == *user_id).map(|agent| agent.sessions.len());
+    let (agents, sessions) = sessions.fold((0, 0), |(agents, sum), sessions| (agents + 1, sum + sessions));
+    ControlMetrics::global().user_has(user_id, agents, sessions);
 }

@@ -11,8 +11,7 @@ use crate::call::CallError;
 use crate::model::{AgentId, Pod, PodRequest, UserId};
 use crate::rpc::{BadMessage, v1};
 
-/// Calls the scheduler. Its errors are told at `debug`: what the scheduler refuses is in the scheduler's log, and that it could
-/// not be reached is told by the layer.
+/// Calls the scheduler.
 #[derive(Debug)]
 pub(super) struct SchedulerClient {
     grpc: v1::scheduler_client::SchedulerClient<GrpcService<Channel>>,
@@ -26,19 +25,19 @@ impl SchedulerClient {
         Ok(SchedulerClient { grpc: v1::scheduler_client::SchedulerClient::new(channel) })
     }
 
-    #[observed(user_id = request.user_id, agent_id = request.agent_id, name = "scheduler.schedule_agent", err = "debug")]
+    #[observed(user_id = request.user_id, agent_id = request.agent_id, name = "scheduler.schedule_agent")]
     pub(super) async fn schedule_agent(&self, request: PodRequest) -> Result<Pod, CallError> {
         let answer = self.grpc.clone().schedule_agent(v1::ScheduleAgentRequest::from(request)).await.map_err(failed)?;
         answer.into_inner().pod.ok_or(BadMessage::Missing("pod")).and_then(Pod::try_from).map_err(malformed)
     }
 
-    #[observed(name = "scheduler.list_pods", err = "debug")]
+    #[observed(name = "scheduler.list_pods")]
     pub(super) async fn list_pods(&self) -> Result<Vec<Pod>, CallError> {
         let answer = self.grpc.clone().list_pods(v1::ListPodsRequest {}).await.map_err(failed)?;
         answer.into_inner().pods.into_iter().map(Pod::try_from).collect::<Result<_, _>>().map_err(malformed)
     }
 
-    #[observed(user_id, agent_id, name = "scheduler.remove_pod", err = "debug")]
+    #[observed(user_id, agent_id, name = "scheduler.remove_pod")]
     pub(super) async fn remove_pod(&self, user_id: &UserId, agent_id: &AgentId) -> Result<(), CallError> {
         let request = v1::RemovePodRequest { agent_id: agent_id.to_string(), user_id: user_id.to_string() };
         self.grpc.clone().remove_pod(request).await.map_err(failed)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::platform::{LogLine, Platform, Scrape};
-use super::workload::{Sent, Workload};
+use super::workload::{Conversation, Sent, Workload};
 use crate::collect::span::Span;
 use crate::collect::tree;
 use crate::service::BoxError;
@@ -15,6 +15,8 @@ use crate::service::BoxError;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The services that one creation of an agent goes through.
 const SERVICES: [&str; 4] = ["swarm-gateway", "swarm-control", "swarm-scheduler", "swarm-agent"];
+/// What `obs-http` calls a session.
+const SESSION_SPAN: &str = "websocket session";
 /// The least that must be known of it.
 const LEAST_SPANS: usize = 6;
 const LEAST_LINES: usize = 8;
@@ -23,12 +25,15 @@ const LEAST_LINES: usize = 8;
 type Labels = &'static [(&'static str, &'static str)];
 
 /// The metrics that are shown: whose, which, and with which labels.
-const METRICS: [(&str, &str, Labels); 7] = [
+const METRICS: [(&str, &str, Labels); 10] = [
     ("swarm-gateway", "http_requests_total", &[("method", "POST"), ("path", "/v1/agents"), ("status", "201")]),
     ("swarm-gateway", "user_api_requests_total", &[("user_id", "ana"), ("outcome", "ok")]),
+    ("swarm-gateway", "websocket_messages_total", &[("direction", "inbound")]),
+    ("swarm-gateway", "session_duration_seconds_count", &[]),
     ("swarm-control", "agents_total", &[("status", "running")]),
     ("swarm-control", "agent_state_transitions_total", &[("from", "provisioning"), ("to", "running")]),
     ("swarm-control", "user_agents_count", &[("user_id", "ana")]),
+    ("swarm-control", "agent_sessions_total", &[]),
     ("swarm-scheduler", "operation_duration_seconds_count", &[("operation", "choose_node"), ("outcome", "error")]),
     ("swarm-agent", "agent_model_tokens_total", &[("direction", "output")]),
 ];
@@ -40,6 +45,10 @@ pub struct Evidence {
     pub spans: Vec<Span>,
     /// Its log lines, by time.
     pub lines: Vec<LogLine>,
+    /// The spans of the session, from the request that asked for it to the answers of the agent.
+    pub session_spans: Vec<Span>,
+    /// Its log lines, by time.
+    pub session_lines: Vec<LogLine>,
     /// The error lines of the request that failed.
     pub errors: Vec<LogLine>,
     /// The cancelled spans of the request whose client went away.
@@ -92,6 +101,11 @@ impl Evidence {
                 format!("spans with the outcome `cancelled` of {}, whose client went away", absent.join(", "))
             });
         }
+        if let Some(trace_id) = evidence.trace_of(&lines, &workload.session.request) {
+            evidence.session_spans = spans.iter().filter(|span| span.trace_id == trace_id).cloned().collect();
+            evidence.session_lines = of_trace(&lines, &trace_id).cloned().collect();
+            evidence.judge_session(&workload.session);
+        }
         if let Some(trace_id) = evidence.trace_of(&lines, &workload.created) {
             evidence.spans = spans.into_iter().filter(|span| span.trace_id == trace_id).collect();
             evidence.lines = of_trace(&lines, &trace_id).cloned().collect();
@@ -123,6 +137,31 @@ impl Evidence {
         self.expect(spans >= LEAST_SPANS, || format!("{LEAST_SPANS} spans of the request, not {spans}"));
         self.expect(roots == 1, || format!("one root of its trace, not {roots}"));
         self.expect(lines >= LEAST_LINES, || format!("{LEAST_LINES} log lines of the request, not {lines}"));
+    }
+
+    fn judge_session(&mut self, session: &Conversation) {
+        let roots = tree::roots(&self.session_spans).len();
+        self.expect(roots == 1, || format!("one root of the session's trace, not {roots}"));
+        let ended = self.session_spans.iter().any(|span| span.name == SESSION_SPAN);
+        self.expect(ended, || format!("a span `{SESSION_SPAN}`"));
+        let closed =
+            self.session_spans.iter().any(|span| span.service == "swarm-control" && span.name == "end_session");
+        self.expect(closed, || "control's span of the session's end".to_owned());
+        for message in &session.messages {
+            let ids = [
+                ("request_id", session.request.request_id.as_str()),
+                ("session_id", session.session_id.as_str()),
+                ("message_id", message.message_id.as_str()),
+            ];
+            let branch = tree::branch(&self.session_spans, "message_id", &message.message_id);
+            for service in ["gateway", "agent"] {
+                let mut lines = self.session_lines.iter().filter(|line| line.file.starts_with(service));
+                let told = lines.any(|line| ids.iter().all(|(key, id)| line.text(key) == Some(id)));
+                self.expect(told, || format!("a log line of {service} with {ids:?}"));
+                let seen = branch.iter().any(|span| span.service.ends_with(service));
+                self.expect(seen, || format!("a span of {service} for message {}", message.message_id));
+            }
+        }
     }
 
     fn read_metrics(&mut self, scrapes: &[Scrape]) {

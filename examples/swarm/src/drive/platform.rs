@@ -159,11 +159,13 @@ impl Platform {
         Ok(scrapes)
     }
 
-    /// Stops everything, the collector last, so that it gets what the others have left. Returns how each ended; `None`
+    /// Stops everything: the gateway first, so that its sessions can end, the collector last, so that it gets what the others
+    /// have left. Returns how each ended; `None`
     /// had to be killed.
     pub async fn stop(self) -> Vec<(String, Option<ExitStatus>)> {
         let stop = async |process: Process| (process.name().to_owned(), process.stop(STOP_WITHIN).await);
-        let (gateway, control, scheduler) = tokio::join!(stop(self.gateway), stop(self.control), stop(self.scheduler));
+        let gateway = stop(self.gateway).await;
+        let (control, scheduler) = tokio::join!(stop(self.control), stop(self.scheduler));
         vec![gateway, control, scheduler, stop(self.collect).await]
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::evidence::Evidence;
 use super::platform::{LogLine, Platform};
 use super::terminal::Palette;
-use super::workload::{Sent, Workload};
+use super::workload::{Conversation, Exchange, Sent, Workload};
 use crate::collect::tree;
 
 /// What every line has and a reader in a hurry does not need.
@@ -18,10 +18,10 @@ const LEFT_OUT: [&str; 8] = ["timestamp", "level", "target", "message", "trace_i
 
 /// Spans, log lines and samples, each as it is, one JSON object a line.
 pub(super) fn raw(evidence: &Evidence) {
-    for span in &evidence.spans {
+    for span in evidence.spans.iter().chain(&evidence.session_spans) {
         say(json!({ "span": span }));
     }
-    for line in evidence.lines.iter().chain(&evidence.errors) {
+    for line in evidence.lines.iter().chain(&evidence.session_lines).chain(&evidence.errors) {
         say(&line.raw);
     }
     for metric in &evidence.metrics {
@@ -41,13 +41,15 @@ pub(super) fn readable(workload: &Workload, evidence: &Evidence) {
     say(format_args!(
         "Three users sent {} requests: {} were done, {} refused, {} failed, 1 client went away.",
         workload.sent.len(),
-        answered(200..300),
+        answered(100..300),
         answered(400..500),
         answered(500..600),
     ));
     request(palette, &workload.created, evidence);
+    session(palette, &workload.session, evidence);
     failure(palette, &workload.failed, evidence);
     metrics(palette, evidence);
+    summary(palette, workload, evidence);
 }
 
 fn request(palette: Palette, sent: &Sent, evidence: &Evidence) {
@@ -62,6 +64,19 @@ fn request(palette: Palette, sent: &Sent, evidence: &Evidence) {
     for line in &evidence.lines {
         say(log_line(palette, line));
     }
+}
+
+/// Its first message, from the request down to the agent, and the lines that name it.
+fn session(palette: Palette, conversation: &Conversation, evidence: &Evidence) {
+    let Conversation { request, session_id, messages } = conversation;
+    let Some(Exchange { message_id, text, answer }) = messages.first() else { return };
+    heading(palette, &format!("a session of {} with the agent", request.user_id));
+    say(format_args!("request {}\nsession {session_id}\nmessage {message_id}", request.request_id));
+    say(format_args!("{} > {text}\nagent > {answer}\n", request.user_id));
+    say(tree::render(&tree::branch(&evidence.session_spans, "message_id", message_id)).trim_end());
+    say("");
+    let lines = evidence.session_lines.iter().filter(|line| line.text("message_id") == Some(message_id));
+    lines.for_each(|line| say(log_line(palette, line)));
 }
 
 fn failure(palette: Palette, sent: &Sent, evidence: &Evidence) {
@@ -79,8 +94,32 @@ fn metrics(palette: Palette, evidence: &Evidence) {
     heading(palette, "metrics");
     for metric in &evidence.metrics {
         let labels: Vec<_> = metric.labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
-        let series = format!("{}{{{}}}", metric.name, labels.join(","));
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let series = format!("{}{labels}", metric.name);
         say(format_args!("{} {:>6}  {series}", palette.dim(format_args!("{:<16}", metric.service)), metric.value));
+    }
+}
+
+fn summary(palette: Palette, workload: &Workload, evidence: &Evidence) {
+    let services: BTreeSet<_> = evidence.spans.iter().map(|span| span.service.as_str()).collect();
+    let lines = evidence.session_lines.iter().filter(|line| line.fields.contains_key("message_id"));
+    heading(palette, "in short");
+    say(format_args!(
+        "one request   {} spans of {} services in one tree, {} log lines that name it",
+        evidence.spans.len(),
+        services.len(),
+        evidence.lines.len(),
+    ));
+    say(format_args!(
+        "one session   {} messages; {} log lines name trace, request, session and message",
+        workload.session.messages.len(),
+        lines.count(),
+    ));
+    say(format_args!("one failure   {} error line, where it began", evidence.errors.len()));
+    say(format_args!("one goodbye   {} spans ended as cancelled, no error", evidence.abandoned.len()));
+    match evidence.missing.len() {
+        0 => say("everything that telemetry should know is there"),
+        missing => say(format_args!("{missing} things that telemetry should know are missing")),
     }
 }
 

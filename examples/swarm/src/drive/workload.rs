@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
 use super::platform::Platform;
+use crate::chat::{self, Answer, Reply};
 use crate::model::X_USER_ID;
 use crate::service::BoxError;
 
@@ -25,6 +28,25 @@ pub struct Workload {
     pub failed: Sent,
     /// The one whose client went away.
     pub abandoned: Sent,
+    /// The session with the agent that was created.
+    pub session: Conversation,
+}
+
+/// A session that is over.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// The request that asked for it.
+    pub request: Sent,
+    pub session_id: String,
+    pub messages: Vec<Exchange>,
+}
+
+/// A message and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub message_id: String,
+    pub text: String,
+    pub answer: String,
 }
 
 /// A request that was sent.
@@ -76,11 +98,12 @@ pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
         cleo.change(second, "stop").await?,
         ben.list().await?,
     ];
+    let session = ben.converse(second, [Some("m-1"), None].map(|id| (id, "What did you do today?"))).await?;
     let failed = ana.create(json!({ "name": "giant", "region": "atlantis", "memory_mib": 65_536 })).await?;
     let (abandoned, lists) = ben.abandon(platform).await?;
     sent.extend(lists);
-    sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone()]);
-    Ok(Workload { sent, created: bens, failed, abandoned })
+    sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone(), session.request.clone()]);
+    Ok(Workload { sent, created: bens, failed, abandoned, session })
 }
 
 impl User {
@@ -108,6 +131,43 @@ impl User {
     /// Deletes an agent that is stopped or has failed.
     pub async fn delete(&self, agent_id: &str) -> Result<Sent, BoxError> {
         self.send(Method::DELETE, &format!("/v1/agents/{agent_id}"), None).await
+    }
+
+    /// Talks to an agent in a session: says each text when the one before is answered, under an id of the user's own or of
+    /// the gateway's.
+    pub async fn converse(
+        &self,
+        agent_id: &str,
+        messages: impl IntoIterator<Item = (Option<&str>, &str)>,
+    ) -> Result<Conversation, BoxError> {
+        let path = format!("/v1/agents/{agent_id}/session");
+        let mut request = format!("{}{path}", self.gateway.replacen("http", "ws", 1)).into_client_request()?;
+        request.headers_mut().insert(X_USER_ID, self.id.parse()?);
+        let (mut socket, response) = tokio_tungstenite::connect_async(request).await?;
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned).ok_or_else(|| format!("the answer to {path} has no `{name}`"))
+        };
+        let (request_id, session_id) = (header("x-request-id")?, header("x-session-id")?);
+        let mut exchanges = Vec::new();
+        for (message_id, text) in messages {
+            let message = chat::Message { message_id: message_id.map(str::to_owned), text: text.to_owned() };
+            socket.send(tungstenite::Message::text(serde_json::to_string(&message)?)).await?;
+            let answered = socket.next().await.ok_or("the session ended before the message was answered")??;
+            let Reply { message_id, answer } = serde_json::from_str(answered.to_text()?)?;
+            let answer = match answer {
+                Answer::Text(answer) => answer,
+                Answer::Error(refusal) => return Err(format!("{text:?} was refused: {}", refusal.message).into()),
+            };
+            exchanges.push(Exchange { message_id, text: text.to_owned(), answer });
+        }
+        socket.close(None).await?;
+        // The session is over when the gateway says so too.
+        while let Some(Ok(_)) = socket.next().await {}
+        let status = Some(response.status().as_u16());
+        let (user_id, method) = (self.id.to_owned(), Method::GET);
+        let request = Sent { user_id, method, path, status, request_id, body: Value::Null };
+        Ok(Conversation { request, session_id, messages: exchanges })
     }
 
     /// Asks for an agent whose image takes long, and goes away while the scheduler pulls it. Returns that request, and

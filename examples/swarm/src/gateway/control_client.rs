@@ -1,13 +1,12 @@
 //! Gateway's view of control.
 //!
-//! Each function writes the current context into the headers before it sends them. Its errors are told at `debug`: what
-//! control refuses is in control's log, and that it could not be reached is told by [`Peer::send`].
+//! Each function writes the current context into the headers before it sends them.
 
 use http::{HeaderMap, Method};
-use obs_runtime::{correlated, observed};
+use obs_runtime::{SessionId, correlated, observed};
 
 use crate::call::{CallError, NOTHING, Peer};
-use crate::model::{AgentId, AgentRecord, AgentSpec, Change, UserId};
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint, UserId};
 
 /// Calls control on behalf of a user, whom the headers name.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ impl ControlClient {
     }
 
     #[correlated(outbound)]
-    #[observed(user_id, name = "control.create_agent", kind = "client", err = "debug")]
+    #[observed(user_id, name = "control.create_agent", kind = "client")]
     pub(super) async fn create_agent(
         &self,
         user_id: &UserId,
@@ -32,7 +31,7 @@ impl ControlClient {
     }
 
     #[correlated(outbound)]
-    #[observed(user_id, name = "control.list_agents", kind = "client", err = "debug")]
+    #[observed(user_id, name = "control.list_agents", kind = "client")]
     pub(super) async fn list_agents(
         &self,
         user_id: &UserId,
@@ -42,7 +41,44 @@ impl ControlClient {
     }
 
     #[correlated(outbound)]
-    #[observed(user_id, agent_id, %change, name = "control.change_agent", kind = "client", err = "debug")]
+    #[observed(user_id, agent_id, name = "control.find_agent", kind = "client")]
+    pub(super) async fn find_agent(
+        &self,
+        user_id: &UserId,
+        agent_id: &AgentId,
+        headers: HeaderMap,
+    ) -> Result<AgentRecord, CallError> {
+        self.peer.call(Method::GET, &format!("/agents/{agent_id}"), headers, NOTHING).await
+    }
+
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, session_id, name = "control.begin_session", kind = "client")]
+    pub(super) async fn begin_session(
+        &self,
+        user_id: &UserId,
+        agent_id: &AgentId,
+        session_id: &SessionId,
+        headers: HeaderMap,
+    ) -> Result<Endpoint, CallError> {
+        let path = format!("/agents/{agent_id}/sessions/{}", escaped(session_id));
+        self.peer.call(Method::PUT, &path, headers, NOTHING).await
+    }
+
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, session_id, name = "control.end_session", kind = "client")]
+    pub(super) async fn end_session(
+        &self,
+        user_id: &UserId,
+        agent_id: &AgentId,
+        session_id: &SessionId,
+        headers: HeaderMap,
+    ) -> Result<(), CallError> {
+        let path = format!("/agents/{agent_id}/sessions/{}", escaped(session_id));
+        self.peer.call(Method::DELETE, &path, headers, NOTHING).await
+    }
+
+    #[correlated(outbound)]
+    #[observed(user_id, agent_id, %change, name = "control.change_agent", kind = "client")]
     pub(super) async fn change_agent(
         &self,
         user_id: &UserId,
@@ -54,7 +90,7 @@ impl ControlClient {
     }
 
     #[correlated(outbound)]
-    #[observed(user_id, agent_id, name = "control.delete_agent", kind = "client", err = "debug")]
+    #[observed(user_id, agent_id, name = "control.delete_agent", kind = "client")]
     pub(super) async fn delete_agent(
         &self,
         user_id: &UserId,
@@ -63,4 +99,16 @@ impl ControlClient {
     ) -> Result<AgentRecord, CallError> {
         self.peer.call(Method::DELETE, &format!("/agents/{agent_id}"), headers, NOTHING).await
     }
+}
+
+/// A session's id is visible ASCII, whatever the client has chosen; a path is less.
+fn escaped(session_id: &SessionId) -> String {
+    session_id.as_str().bytes().fold(String::new(), |mut path, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            path.push(byte.into());
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+        path
+    })
 }

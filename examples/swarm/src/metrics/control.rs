@@ -56,6 +56,11 @@ impl ControlMetrics {
         self.agent_errors_total.with(AgentLabels { agent_id: agent_id.clone() }).inc();
     }
 
+    /// The agent is part of one more session.
+    pub(crate) fn session_began(&self, agent_id: &AgentId) {
+        self.agent_sessions_total.with(AgentLabels { agent_id: agent_id.clone() }).inc();
+    }
+
     /// The agent is gone, and its series with it.
     pub(crate) fn agent_left(&self, agent_id: &AgentId) {
         for status in AgentStatus::ALL {

@@ -65,6 +65,7 @@ impl Pods {
             agent_id: agent_id.clone(),
             node: place.node().to_owned(),
             process_id: announcement.process_id,
+            address: announcement.http.clone().unwrap_or_default(),
             metrics_address: announcement.metrics.clone(),
         };
         self.lock().insert(agent_id.clone(), RunningPod { pod: pod.clone(), process, place });
