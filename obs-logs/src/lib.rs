@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 mod collect;
+#[doc(hidden)]
+pub mod fuzzing;
 mod metrics;
 mod model;
 mod serve;

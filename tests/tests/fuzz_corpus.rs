@@ -1,4 +1,4 @@
-//! The fuzz targets of the headers, on stable: their corpus as it is, and many times changed a little.
+//! The fuzz targets of the headers and of obs-logs, on stable: their corpus as it is, and many times changed a little.
 //!
 //! A long run is `OBS_FUZZ=10000000 cargo test --release -p tests --test fuzz_corpus`.
 
@@ -8,11 +8,14 @@ use std::path::Path;
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
-const TARGETS: [(&str, fn(&[u8])); 4] = [
+const TARGETS: [(&str, fn(&[u8])); 7] = [
     ("traceparent", targets::traceparent),
     ("tracestate", targets::tracestate),
     ("baggage", targets::baggage),
     ("ids", targets::ids),
+    ("cri", obs_logs::fuzzing::cri),
+    ("token", obs_logs::fuzzing::token),
+    ("query", obs_logs::fuzzing::query),
 ];
 
 /// How many changed inputs each target is given.
@@ -46,8 +49,8 @@ impl Random {
     }
 }
 
-/// What matters to one of the headers.
-const BYTES: &[u8] = b"-=,;@% \t\n\0\r\"\\{}09afgzAZ~!\x7f\x80\xff";
+/// What matters to one of the targets.
+const BYTES: &[u8] = b"&+:TPF-=,;@% \t\n\0\r\"\\{}09afgzAZ~!\x7f\x80\xff";
 
 fn change(input: &mut Vec<u8>, others: &[Vec<u8>], random: &mut Random) {
     let at = random.below(input.len() + 1);

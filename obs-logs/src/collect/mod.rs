@@ -1,8 +1,8 @@
 //! From the kubelet's files into a store: each line once, in its order.
 
-mod assemble;
+pub(crate) mod assemble;
 mod container;
-mod content;
+pub(crate) mod content;
 mod cri;
 mod files;
 mod tail;

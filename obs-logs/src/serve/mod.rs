@@ -6,7 +6,7 @@ mod download;
 mod follow;
 mod limit;
 mod page;
-mod params;
+pub(crate) mod params;
 mod refusal;
 mod token;
 
@@ -27,6 +27,7 @@ pub use self::limit::Limits;
 use self::page::LogPage;
 use self::params::{FilterParams, PageParams};
 use self::refusal::Problem;
+pub(crate) use self::token::Bound;
 pub use self::token::TokenKey;
 use crate::store::LogStore;
 
@@ -82,7 +83,6 @@ impl LogsApi {
     }
 
     /// The routes, to be merged into a router of one's own; they bring no layers.
-    #[must_use]
     pub fn router(self) -> Router {
         Router::new()
             .route("/v1/agents/{agent_id}/logs", get(logs))

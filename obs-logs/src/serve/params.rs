@@ -10,26 +10,26 @@ use crate::model::{Level, TraceId};
 use crate::store::Filter;
 
 /// How many lines are given if nothing is said.
-pub(super) const TAIL: usize = 100;
+pub(crate) const TAIL: usize = 100;
 /// How many lines are given at most.
-pub(super) const MOST: usize = 1000;
+pub(crate) const MOST: usize = 1000;
 /// The longest text that is searched for, in bytes.
 const LONGEST_Q: usize = 256;
 
 /// What is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Params {
-    pub(super) tail: usize,
-    pub(super) filter: Filter,
-    pub(super) order: Order,
-    pub(super) next_token: Option<String>,
-    pub(super) follow: bool,
+pub(crate) struct Params {
+    pub(crate) tail: usize,
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) next_token: Option<String>,
+    pub(crate) follow: bool,
 }
 
 /// In which order the lines stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// The oldest first; reads on to newer ones.
     #[default]
     Asc,
@@ -39,27 +39,27 @@ pub(super) enum Order {
 
 /// Which query it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Logs,
     Download,
 }
 
 /// A parameter that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     /// Its name.
     #[schema(example = "tail")]
-    pub(super) parameter: String,
+    pub(crate) parameter: String,
     /// What is wrong with it.
     #[schema(example = "is a number from 0 to 1000")]
-    pub(super) detail: String,
+    pub(crate) detail: String,
 }
 
 /// Which lines are wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the description alone; `parse` is what reads them")]
-pub(super) struct FilterParams {
+pub(crate) struct FilterParams {
     /// Lines that were written then or later, by RFC 3339. A `+` in it is written `%2B`.
     #[param(format = DateTime, example = "2026-01-15T10:00:00Z")]
     since: Option<String>,
@@ -81,7 +81,7 @@ pub(super) struct FilterParams {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the description alone; `parse` is what reads them")]
-pub(super) struct PageParams {
+pub(crate) struct PageParams {
     /// So many lines at most: the newest that match, or with `next_token` the next ones.
     #[param(minimum = 0, maximum = 1000, default = 100)]
     tail: Option<u32>,
@@ -96,7 +96,7 @@ pub(super) struct PageParams {
 }
 
 /// Reads the query; all that is wrong with it is told at once.
-pub(super) fn parse(query: &str, endpoint: Endpoint) -> Result<Params, Vec<Mistake>> {
+pub(crate) fn parse(query: &str, endpoint: Endpoint) -> Result<Params, Vec<Mistake>> {
     let mut params =
         Params { tail: TAIL, filter: Filter::default(), order: Order::Asc, next_token: None, follow: false };
     let mut mistakes = Vec::new();
@@ -152,7 +152,7 @@ fn together(params: &Params, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-pub(super) fn mistake(parameter: &str, detail: impl Into<String>) -> Mistake {
+pub(crate) fn mistake(parameter: &str, detail: impl Into<String>) -> Mistake {
     Mistake { parameter: parameter.to_owned(), detail: detail.into() }
 }
 

@@ -77,7 +77,7 @@ impl TokenKey {
     }
 
     /// The place as a text.
-    pub(super) fn seal(&self, bound: &Bound, cursor: Cursor) -> String {
+    pub(crate) fn seal(&self, bound: &Bound, cursor: Cursor) -> String {
         let mut token = Vec::with_capacity(LENGTH);
         token.push(VERSION);
         token.extend_from_slice(&cursor.at.to_be_bytes());
@@ -88,7 +88,7 @@ impl TokenKey {
     }
 
     /// The place that was sealed for this agent and query; `None` for every other text.
-    pub(super) fn open(&self, bound: &Bound, token: &str) -> Option<Cursor> {
+    pub(crate) fn open(&self, bound: &Bound, token: &str) -> Option<Cursor> {
         // Longer than it can be: it is not even decoded.
         if token.len() > LENGTH * 2 {
             return None;
@@ -118,10 +118,10 @@ impl std::fmt::Debug for TokenKey {
 }
 
 /// What a token is bound to: the agent and everything that says which lines are wanted, in which order. Not how many.
-pub(super) struct Bound(Vec<u8>);
+pub(crate) struct Bound(Vec<u8>);
 
 impl Bound {
-    pub(super) fn to(agent: &AgentId, params: &Params) -> Self {
+    pub(crate) fn to(agent: &AgentId, params: &Params) -> Self {
         let mut bound = Vec::with_capacity(128);
         let mut part = |part: Option<&[u8]>| match part {
             // A length before each part: no two queries run together to the same bytes.
