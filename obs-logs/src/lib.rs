@@ -17,3 +17,5 @@ pub use crate::store::{
     AgentLines, Batch, Checkpoint, Cursor, Direction, Embedded, Filter, Found, LogStore, Owner, Page, Read, Retention,
     Start, StoreError, Watch,
 };
+#[cfg(feature = "loki")]
+pub use crate::store::{Loki, LokiBuilder};

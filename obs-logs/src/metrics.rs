@@ -60,6 +60,8 @@ pub enum Skipped {
     Gone,
     /// A file beyond the number that is followed.
     Surplus,
+    /// A line that the store will never take.
+    Refused,
 }
 
 /// The label of `obs_logs_appends_total`.

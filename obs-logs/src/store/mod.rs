@@ -3,6 +3,8 @@
 mod batch;
 mod block;
 mod embedded;
+#[cfg(feature = "loki")]
+mod loki;
 mod read;
 
 use std::time::Duration;
@@ -12,7 +14,10 @@ use tokio::sync::watch;
 
 pub use self::batch::{AgentLines, Batch, Checkpoint, Owner};
 pub use self::embedded::{Embedded, Retention};
+#[cfg(feature = "loki")]
+pub use self::loki::{Loki, LokiBuilder};
 pub use self::read::{Cursor, Direction, Filter, Found, Page, Read, Start};
+use crate::collect::Position;
 use crate::model::AgentId;
 
 /// A place for lines. Its futures need not be polled on any particular runtime of tokio, but on one.
@@ -72,6 +77,16 @@ pub enum StoreError {
     /// What is in the database is not what this version writes.
     #[error("the database of the logs has something unreadable: {0}")]
     Unreadable(&'static str),
+    /// A service that keeps the lines could not be reached, or said no.
+    #[error("{what} does not answer as it should{}", status.map(|status| format!(": status {status}")).unwrap_or_default())]
+    Remote {
+        /// Which service.
+        what: &'static str,
+        /// What it said, if it said something.
+        status: Option<u16>,
+        /// Why it could not be reached.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// The runtime stops.
     #[error("the work was given up, because the runtime stops")]
     Stopped,

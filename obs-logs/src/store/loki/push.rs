@@ -1,0 +1,94 @@
+//! Lines on their way to Loki.
+
+use serde_json::{Map, Value, json};
+
+use super::super::block::{Lines, Record};
+use super::super::{Batch, StoreError};
+use crate::model::{Level, Stream};
+
+/// A request has about so many bytes at most.
+const REQUEST: usize = 1 << 20;
+
+/// The body of a push.
+pub(super) struct Request {
+    pub(super) body: Vec<u8>,
+    pub(super) lines: u64,
+}
+
+/// The lines of a batch as bodies of pushes, in their order.
+pub(super) fn requests(batch: &Batch) -> Result<Vec<Request>, StoreError> {
+    let mut requests = Requests { done: Vec::new(), streams: Vec::new(), bytes: 0, lines: 0 };
+    for lines in batch.agents() {
+        let agent = lines.owner().agent_id.as_str();
+        for block in &lines.blocks {
+            let mut values = Vec::new();
+            for record in Lines::of(&block.bytes) {
+                values.push(value(&record?));
+            }
+            requests.add(json!({"stream": {"log_type": "agent", "agent_id": agent}, "values": values}), block);
+        }
+    }
+    requests.finish();
+    Ok(requests.done)
+}
+
+struct Requests {
+    done: Vec<Request>,
+    streams: Vec<Value>,
+    bytes: usize,
+    lines: u64,
+}
+
+impl Requests {
+    fn add(&mut self, stream: Value, block: &super::super::block::Block) {
+        if self.bytes + block.bytes.len() > REQUEST {
+            self.finish();
+        }
+        self.streams.push(stream);
+        self.bytes += block.bytes.len();
+        self.lines += u64::from(block.summary.lines);
+    }
+
+    fn finish(&mut self) {
+        if self.streams.is_empty() {
+            return;
+        }
+        let body = json!({"streams": std::mem::take(&mut self.streams)}).to_string().into_bytes();
+        self.done.push(Request { body, lines: std::mem::take(&mut self.lines) });
+        self.bytes = 0;
+    }
+}
+
+/// Time, line and structured metadata.
+fn value(record: &Record<'_>) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("level".to_owned(), record.level.as_str().into());
+    if record.stream == Stream::Stderr {
+        metadata.insert("stream".to_owned(), "stderr".into());
+    }
+    if record.cut {
+        metadata.insert("cut".to_owned(), "true".into());
+    }
+    if let Some(id) = record.trace_id {
+        metadata.insert("trace_id".to_owned(), id.to_string().into());
+    }
+    json!([record.timestamp.to_string(), line(record), metadata])
+}
+
+/// The text, or JSON where there is more to say, or where the text itself would be read as that.
+fn line(record: &Record<'_>) -> String {
+    let message = String::from_utf8_lossy(record.message);
+    let fields = str::from_utf8(record.fields).unwrap_or_default();
+    if fields.is_empty() && record.level == Level::Info && !message.starts_with('{') {
+        return message.into_owned();
+    }
+    let mut line = format!(r#"{{"level":"{}","message":{}"#, record.level, Value::from(&*message));
+    match fields.strip_prefix('{') {
+        Some(rest) => {
+            line.push(',');
+            line.push_str(rest);
+        }
+        None => line.push('}'),
+    }
+    line
+}
