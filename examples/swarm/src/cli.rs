@@ -96,4 +96,25 @@ pub enum Command {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen_http: SocketAddr,
     },
+    /// What watches the platform: alerts, dashboards, pipelines
+    Artifacts {
+        /// What to do with them
+        #[command(subcommand)]
+        command: ArtifactsCommand,
+    },
+}
+
+/// What can be done with the files of `swarm artifacts`.
+#[derive(Debug, Subcommand)]
+pub enum ArtifactsCommand {
+    /// Writes them
+    Write {
+        /// Where
+        directory: PathBuf,
+    },
+    /// Says whether a directory has them as they would be written
+    Check {
+        /// Which
+        directory: PathBuf,
+    },
 }

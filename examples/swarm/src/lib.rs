@@ -1,7 +1,8 @@
 //! The agent platform in small, as real processes: how a user of `obs-runtime` writes services.
 //!
 //! [`gateway`] → [`control`] → [`scheduler`] → [`agent`] do the work; [`collect`] receives their traces; [`drive`]
-//! starts them all, sends them work and shows what their telemetry knows. [`service`] is where telemetry starts and ends.
+//! starts them all, sends them work and shows what their telemetry knows. [`service`] is where telemetry starts and ends. [`artifacts`]
+//! writes what watches the platform.
 
 pub mod cli;
 
@@ -10,6 +11,7 @@ pub mod control;
 pub mod gateway;
 pub mod scheduler;
 
+pub mod artifacts;
 pub mod collect;
 pub mod drive;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use swarm::cli::{Cli, Command};
 use swarm::service::Failure;
-use swarm::{agent, collect, control, drive, gateway, scheduler};
+use swarm::{agent, artifacts, collect, control, drive, gateway, scheduler};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
         Some(Command::Agent { listen, agent_id, user_id, manifest }) => {
             agent::run(supervised, listen, agent_id, user_id, &manifest).await
         }
+        Some(Command::Artifacts { command }) => artifacts::run(command),
         Some(Command::Collect { listen_otlp, listen_http }) => collect::run(supervised, listen_otlp, listen_http).await,
     };
     match ended {

@@ -57,7 +57,7 @@ impl Catalogue {
 
 fn describe(out: &mut String, metric: &Metric) {
     let Metric { name, kind, help, unit, labels, buckets, file, .. } = metric;
-    let _ = write!(out, "\n### {name}\n\n{help} A {kind}");
+    let _ = write!(out, "\n## {name}\n\n{help} A {kind}");
     if let Some(unit) = unit {
         let _ = write!(out, " of {unit}");
     }

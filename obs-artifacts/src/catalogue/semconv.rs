@@ -134,7 +134,7 @@ fn group(metric: &Metric, shared: &dyn Fn(&Label) -> bool) -> Group {
 
 fn define(id: String, label: &Label) -> Attribute {
     let member = |value: &String| Member {
-        id: value.to_lowercase(),
+        id: value.trim_matches('_').to_lowercase(),
         value: value.clone(),
         brief: format!("`{value}`."),
         stability: STABILITY,

@@ -54,7 +54,7 @@ macro_rules! slo {
     };
 }
 
-/// Two windows that must both burn, how fast, for how long, and who is told. A budget of 30 days is gone after 30 days / `burn`.
+/// Two windows that must both burn, how fast, for how long, and who is told. A budget of 30 days is gone after 30 / `burn` days.
 struct Burn {
     long: &'static str,
     short: &'static str,
@@ -124,7 +124,7 @@ impl Slo {
                 .after(after)
                 .label("slo", name)
                 .label("window", long)
-                .summary(&format!("Error budget of {name} burns {burn} times too fast"))
+                .summary(&format!("At this rate the error budget of {name} is gone in {:.0} days", 30.0 / burn))
                 .description(&format!(
                     "{{{{ $value | humanizePercentage }}}} of the calls of `{operation}` over {long} failed or took longer than {latency} s; \
                      the objective allows {}.",
