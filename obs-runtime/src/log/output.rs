@@ -125,7 +125,7 @@ mod tests {
     impl Write for Script {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
             let act = if self.0.is_empty() { Act::Take(usize::MAX) } else { self.0.remove(0) };
-            let mut take = |most: usize| {
+            let take = |most: usize| {
                 let taken = most.min(text.len());
                 self.1.lock().expect("not poisoned").extend_from_slice(&text[..taken]);
                 taken

@@ -297,12 +297,12 @@ mod tests {
     }
 
     impl Write for Gate {
-        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
             let _ = self.open.recv();
             self.seen.lock().expect("not poisoned").extend_from_slice(text);
             Ok(text.len())
         }
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
@@ -372,10 +372,10 @@ mod tests {
     struct Broken;
 
     impl Write for Broken {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             panic!("an output that panics")
         }
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
