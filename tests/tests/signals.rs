@@ -1,9 +1,10 @@
 //! `shutdown_on_signal`: a process that is told to end says what it still has to say, and ends as the signal asks.
+#![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use obs_runtime::engine::FinishedSpan;
 use obs_runtime::export::{Delivery, Exporter};
@@ -39,19 +40,62 @@ fn alone_waits_for_a_signal() {
     }
 }
 
+/// Says that it was asked, and never answers.
+struct Stuck;
+
+impl Exporter for Stuck {
+    fn export(&mut self, _: Vec<FinishedSpan>) -> Delivery {
+        eprintln!("exporting");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_waits_for_two_signals() {
+    let config = ObservabilityConfig { otlp_delay: Duration::from_secs(3_600), ..ObservabilityConfig::default() };
+    let telemetry = Telemetry::builder("tests").config(config).exporter(Stuck).start().expect("it starts");
+    telemetry.shutdown_on_signal().expect("it listens");
+    work();
+    eprintln!("ready");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A process of this test, and what it says on its standard error.
+struct Service(Child, BufReader<ChildStderr>);
+
+impl Service {
+    fn start(test: &str) -> Self {
+        let mut service = alone(test).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        let told = BufReader::new(service.stderr.take().expect("its errors"));
+        Service(service, told)
+    }
+
+    fn wait_for(&mut self, word: &str) {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert_ne!(self.1.read_line(&mut line).expect("a line"), 0, "it ends too early");
+        }
+    }
+
+    fn send(&self, signal: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.0.id())]).status();
+        assert!(sent.expect("a shell").success());
+    }
+}
+
 #[test]
 fn a_signal_ends_the_process_as_it_asks_with_nothing_left_unsaid() {
     for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
-        let mut service =
-            alone("alone_waits_for_a_signal").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-        let mut told = BufReader::new(service.stderr.take().expect("its errors"));
-        let mut line = String::new();
-        while !line.contains("ready") {
-            line.clear();
-            assert_ne!(told.read_line(&mut line).expect("a line"), 0, "it ends too early");
-        }
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", service.id())]).status();
-        assert!(sent.expect("a shell").success());
+        let mut service = Service::start("alone_waits_for_a_signal");
+        service.wait_for("ready");
+        service.send(name);
+        let Service(mut service, mut told) = service;
         let mut rest = String::new();
         told.read_to_string(&mut rest).expect("UTF-8");
         let mut lines = Vec::new();
@@ -61,4 +105,17 @@ fn a_signal_ends_the_process_as_it_asks_with_nothing_left_unsaid() {
         assert!(rest.contains("exported work"), "a span that would have waited for an hour: {rest}");
         assert_eq!(json_lines(&lines)[0]["message"], "working");
     }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_an_exporter_that_never_answers() {
+    let mut service = Service::start("alone_waits_for_two_signals");
+    service.wait_for("ready");
+    service.send("TERM");
+    service.wait_for("exporting");
+    let sent = Instant::now();
+    service.send("TERM");
+    assert_eq!(service.0.wait().expect("it ends").signal(), Some(15));
+    // The first one alone would have taken five seconds.
+    assert!(sent.elapsed() < Duration::from_secs(4), "{:?}", sent.elapsed());
 }
