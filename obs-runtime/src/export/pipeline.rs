@@ -201,7 +201,7 @@ impl Pipeline {
     }
 
     /// Whether this process was made by a fork, which leaves the exporter's thread in the other one.
-    fn is_left_behind(&self) -> bool {
+    pub(crate) fn is_left_behind(&self) -> bool {
         std::process::id() != self.process
     }
 

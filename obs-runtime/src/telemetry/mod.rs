@@ -126,6 +126,8 @@ impl Telemetry {
     pub fn after_fork(&self) {
         ids::reseed();
         self.inner.writer.after_fork();
+        // Nobody would ever take them out of the queues.
+        self.inner.pipelines.iter().filter(|pipeline| pipeline.is_left_behind()).for_each(Pipeline::close);
     }
 
     /// Stops: what was accepted is written and sent, as far as `deadline` allows. It never hangs, inside a tokio runtime or
