@@ -172,6 +172,13 @@ fn later_layers_win() {
 }
 
 #[test]
+fn a_clock_that_is_not_there_refuses_to_start() {
+    assert!(ObservabilityConfig::load_from([("OBS_CLOCK", "std")]).is_ok());
+    let told = ObservabilityConfig::load_from([("OBS_CLOCK", "sundial")]).expect_err("no such clock").to_string();
+    assert!(told.contains("`OBS_CLOCK` is `sundial`; it takes `std`"), "{told}");
+}
+
+#[test]
 fn an_empty_variable_is_unset() {
     let config =
         load(&[("OBS_METRICS_PORT", ""), ("OBS_LOG_LEVEL", " "), ("RUST_LOG", ""), ("OTEL_TRACES_SAMPLER", "")]);

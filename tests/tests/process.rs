@@ -1,6 +1,7 @@
 //! What is global to a process, each in a process of its own.
 
 use std::io::{self, Write};
+use std::process::Command;
 use std::time::Duration;
 
 use obs_runtime::engine::FinishedSpan;
@@ -197,4 +198,34 @@ fn an_output_that_panics_neither_ends_nor_stops_the_service_though_each_panic_is
     let took = said.lines().find_map(|line| line.strip_prefix("took ")).unwrap().parse::<u64>().unwrap();
     // Each panic passes the hook, which waits for nothing on this thread.
     assert!(took < 10_000, "{took} ms");
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_reads_a_clock() {
+    let telemetry = Telemetry::builder("tests").start().unwrap();
+    info!("now");
+    let text = obs_runtime::metrics::encode();
+    eprintln!("{}", text.lines().find(|line| line.starts_with("obs_build_info{")).unwrap());
+    telemetry.shutdown(Duration::from_secs(10));
+}
+
+#[test]
+fn the_clock_of_the_system_serves_where_it_is_wanted() {
+    for (wanted, clock) in [(Some("std"), "system"), (None, "counter")] {
+        let mut command = alone("alone_reads_a_clock");
+        match wanted {
+            Some(wanted) => command.env("OBS_CLOCK", wanted),
+            None => command.env_remove("OBS_CLOCK"),
+        };
+        let earliest = std::time::SystemTime::now();
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&format!("clock=\"{clock}\"")), "{said}");
+        let stamp = json_lines(&output.stdout)[0]["timestamp"].as_str().unwrap().to_owned();
+        let seconds = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let date = Command::new("date").args(["+%s", "-d", &stamp]).output().unwrap();
+        let told: u64 = String::from_utf8_lossy(&date.stdout).trim().parse().unwrap();
+        assert!((seconds(earliest)..=seconds(std::time::SystemTime::now())).contains(&told), "{stamp}");
+    }
 }

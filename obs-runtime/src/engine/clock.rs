@@ -34,6 +34,15 @@ static DISTRUSTED: AtomicBool = AtomicBool::new(false);
 /// How far, in nanoseconds, the counter may be off: 500 millionths of the second between two looks, and a look's own length.
 const TOLERATED: u64 = 500_000 + 5_000_000;
 
+/// What the clocks are called.
+pub(crate) const NAMES: [&str; 2] = ["counter", "system"];
+
+/// The clock that is read: the processor's counter, unless it cannot be trusted or is not wanted.
+pub(crate) fn name() -> &'static str {
+    LazyLock::force(&ORIGIN);
+    NAMES[usize::from(DISTRUSTED.load(Relaxed))]
+}
+
 impl Moment {
     #[inline]
     pub(crate) fn now() -> Self {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::engine::clock;
 use crate::loss::{self, Reason, Signal};
 use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
 use crate::metrics::lanes::{self, Place, Reading};
@@ -46,9 +47,9 @@ pub(crate) const DESCRIPTORS: &[Descriptor] = &[
     own(
         "obs_build_info",
         Kind::Info,
-        "The version of obs-runtime that is at work.",
+        "The version of obs-runtime that is at work, and the clock that it reads.",
         None,
-        &[open("version", 1)],
+        &[open("version", 1), LabelDescriptor::closed("clock", &clock::NAMES)],
         line!(),
     ),
 ];
@@ -109,7 +110,7 @@ pub(crate) fn snapshots(reading: &Reading) -> impl Iterator<Item = Snapshot> + u
             .map(|(queue, bytes)| (vec![*queue], Value::Number(bytes.load(Relaxed) as f64)))
             .collect(),
         vec![(vec![EXPORTERS[0]], Value::Whole(FAILURES.load(Relaxed)))],
-        vec![(vec![env!("CARGO_PKG_VERSION")], Value::Whole(1))],
+        vec![(vec![env!("CARGO_PKG_VERSION"), clock::name()], Value::Whole(1))],
     ];
     DESCRIPTORS.iter().zip(series).map(|(descriptor, series)| {
         let sample = |(labels, value)| Sample {
