@@ -198,7 +198,8 @@ pub enum LogPolicy {
     /// The line is dropped and counted; the caller goes on.
     #[default]
     Drop,
-    /// The caller waits for room.
+    /// The caller waits for room. An output that fails or panics costs lines and holds nobody up; one that takes nothing, as a
+    /// pipe that nobody reads, does.
     Block,
 }
 
