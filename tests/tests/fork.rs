@@ -1,4 +1,5 @@
 //! What the child of a fork does with the runtime of its parent: neither hang, nor write or send what is the parent's.
+#![cfg(unix)]
 
 use std::io::Write;
 use std::process::exit;

@@ -1,4 +1,5 @@
 //! Log lines to real files and pipes that misbehave: the service goes on, nothing is torn, and what is lost is counted.
+#![cfg(unix)]
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write, pipe};
