@@ -71,6 +71,7 @@
 //! | `otlp` | finished spans over OTLP, by gRPC or by HTTP |
 //! | `signal` | [`Telemetry::shutdown_on_signal`], on Unix |
 //! | `otlp-tls` | the same over TLS, by rustls |
+//! | `otel-bridge` | any exporter of the OpenTelemetry SDK ([`export`]); `opentelemetry::Context::current()` as our span, where asked for |
 //! | `testing` | `testing::capture`: for `[dev-dependencies]` |
 #![deny(missing_docs)]
 // The doors of an engine that nobody calls.

@@ -14,6 +14,7 @@ use tracing_subscriber::filter::{EnvFilter, ParseError, Targets};
 use tracing_subscriber::layer::Layer;
 
 use crate::engine::fields::List;
+use crate::engine::mirror;
 use crate::engine::stack::{self, Place};
 use crate::log::json;
 
@@ -31,6 +32,8 @@ pub(crate) struct Filter {
 const CONFIGURED: u8 = 1;
 /// Those of a change have.
 const CHANGED: u8 = 2;
+/// The context of OpenTelemetry follows the spans.
+const MIRRORED: u8 = 4;
 
 /// What one text says.
 pub(crate) enum Directives {
@@ -247,11 +250,27 @@ impl Filter {
         self.tell(|filter| filter.record(id, values));
     }
 
+    /// Lets the context of OpenTelemetry follow the spans that are entered from here on.
+    #[cfg_attr(not(feature = "otel-bridge"), allow(dead_code))]
+    pub(crate) fn mirror(&self) {
+        self.watch(MIRRORED, true);
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.watchers.load(Relaxed) & MIRRORED != 0
+    }
+
     pub(crate) fn entered(&self, id: u64) {
+        if self.is_mirrored() {
+            mirror::entered(id);
+        }
         self.tell(|filter| filter.enter(&Id::from_u64(id)));
     }
 
     pub(crate) fn exited(&self, id: u64) {
+        if self.is_mirrored() {
+            mirror::exited(id);
+        }
         self.tell(|filter| filter.exit(&Id::from_u64(id)));
     }
 

@@ -18,6 +18,11 @@ mod finished;
 pub(crate) mod held;
 pub(crate) mod local;
 pub(crate) mod made;
+#[cfg(feature = "otel-bridge")]
+mod mirror;
+#[cfg(not(feature = "otel-bridge"))]
+#[path = "no_mirror.rs"]
+mod mirror;
 pub(crate) mod record;
 pub(crate) mod sampling;
 pub(crate) mod slots;

@@ -50,7 +50,7 @@ impl Engine {
         if event.is_contextual() {
             stack::in_span(self.0.address(), f);
         } else if let Some(id) = event.parent() {
-            slots::with(id.into_u64(), f);
+            stack::at_slot(self.0.address(), id.into_u64(), f);
         }
     }
 }

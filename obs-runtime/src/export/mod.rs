@@ -15,10 +15,25 @@
 //!         Delivery::all(&spans)
 //!     }
 //! }
+//!
+//! let telemetry = obs_runtime::Telemetry::builder("shop").exporter(Slow).build()?;
+//! # drop(telemetry);
+//! # Ok::<(), obs_runtime::StartError>(())
 //! ```
+//!
+//! The example `file_exporter` of the repository is a whole one, which writes spans to a file and says what it could not
+//! write. With the feature `otel-bridge`, `bridge::Bridge` makes an exporter of any `SpanExporter` of the OpenTelemetry SDK.
+//!
+//! What an exporter may rely on: it gets spans in batches of at most `otlp_batch`, at most `otlp_delay` after they ended (with
+//! `tail_sampling`, after their trace was decided); of those that wait, `otlp_queue_bytes` bound the memory. What it does not
+//! accept is counted as lost, in `obs_dropped_total` and in the [`Report`](crate::Report) of the shutdown, which does
+//! not wait for it longer than it may.
 
 pub(crate) mod batch;
+#[cfg(feature = "otel-bridge")]
+pub mod bridge;
 mod pipeline;
+mod resource;
 mod shards;
 mod tail;
 
@@ -32,18 +47,28 @@ use crate::engine::FinishedSpan;
 
 pub(crate) use self::pipeline::Settings;
 pub use self::pipeline::{Exported, Pipeline};
+pub use self::resource::Resource;
 
 /// Something that finished spans are given to.
 pub trait Exporter: Send + 'static {
+    /// Told once, before the first span, who sends them. Only [`Builder::exporter`](crate::Builder::exporter) tells it.
+    fn start(&mut self, resource: &Resource) {
+        let _ = resource;
+    }
+
     /// Takes spans, in the order in which they ended, and says how many of them arrived; the others are counted as lost.
     ///
     /// It is called on a thread of its own and may block. What it emits through `tracing` goes nowhere, as an exporter that
     /// speaks through the pipeline that it serves would never come to an end. If it panics, the spans are lost, and the next
-    /// ones are given to it all the same.
+    /// ones are given to it all the same. After the last ones it is dropped, on that thread.
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery;
 }
 
 impl Exporter for Box<dyn Exporter> {
+    fn start(&mut self, resource: &Resource) {
+        (**self).start(resource);
+    }
+
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
         (**self).export(spans)
     }

@@ -75,6 +75,16 @@ pub fn to_context(correlation: &Correlation) -> Context {
 }
 
 fn onto(context: &Context, correlation: &Correlation) -> Context {
+    onto_as(context, correlation, true)
+}
+
+/// The same with a span of this process.
+#[cfg_attr(not(feature = "otel-bridge"), allow(dead_code))]
+pub(crate) fn onto_local(context: &Context, correlation: &Correlation) -> Context {
+    onto_as(context, correlation, false)
+}
+
+fn onto_as(context: &Context, correlation: &Correlation, is_remote: bool) -> Context {
     let mut context = context.with_value(Carried(correlation.clone()));
     if !correlation.baggage.is_empty() {
         context = context.with_baggage(
@@ -85,7 +95,7 @@ fn onto(context: &Context, correlation: &Correlation) -> Context {
         );
     }
     match &correlation.trace {
-        Some(trace) => context.with_remote_span_context(span_context(trace)),
+        Some(trace) => context.with_remote_span_context(span_context(trace, is_remote)),
         None => context,
     }
 }
@@ -103,12 +113,12 @@ pub fn from_context(context: &Context) -> Correlation {
     Correlation { trace, baggage, ..carried }
 }
 
-fn span_context(trace: &TraceContext) -> SpanContext {
+fn span_context(trace: &TraceContext, is_remote: bool) -> SpanContext {
     SpanContext::new(
         opentelemetry::TraceId::from(trace.trace_id.to_u128()),
         opentelemetry::SpanId::from(trace.span_id.to_u64()),
         TraceFlags::new(trace.flags),
-        true,
+        is_remote,
         trace.state.as_deref().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default(),
     )
 }

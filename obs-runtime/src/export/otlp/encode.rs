@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::wire::Message;
 use crate::engine::{FieldValue, Link, SpanKind};
+use crate::export::Resource;
 use crate::export::batch::{Batch, Event, Span};
 use crate::log::{json, line};
 
@@ -66,6 +67,13 @@ impl Encoder {
             }
         });
     }
+}
+
+/// The resource, encoded once and used in every request.
+pub(super) fn resource(resource: &Resource) -> Vec<u8> {
+    let mut out = Message::default();
+    resource.iter().for_each(|(key, value)| attribute(&mut out, 1, key, value));
+    out.0
 }
 
 fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
@@ -190,7 +198,7 @@ fn kind(kind: SpanKind) -> u64 {
     }
 }
 
-pub(super) fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldValue<'_>) {
+fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldValue<'_>) {
     out.message(field, |out| {
         out.text(1, key);
         out.message(2, |out| match value {
@@ -210,12 +218,14 @@ pub(super) fn attribute(out: &mut Message, field: u32, key: &str, value: &FieldV
 mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+    use opentelemetry_proto::tonic::resource::v1 as proto;
     use opentelemetry_proto::tonic::trace::v1::Span;
     use proptest::prelude::*;
     use prost::Message as _;
 
-    use super::{Encoder, Limits};
+    use super::{Encoder, Limits, resource};
     use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
+    use crate::export::Resource;
     use crate::export::batch::Batch;
     use crate::export::otlp::wire::Message;
     use crate::log::json;
@@ -379,6 +389,21 @@ mod tests {
                 links: (1..=links).filter_map(SpanId::from_u64).map(|span_id| Link { trace_id, span_id }).collect(),
             }
         }
+    }
+
+    #[test]
+    fn the_official_decoder_finds_the_resource() {
+        let given = [("deployment.environment.name".to_owned(), "test".to_owned())].into();
+        let ours = Resource::new("control", &given);
+        let found = proto::Resource::decode(&*resource(&ours)).expect("the official decoder reads it");
+        let expected: Vec<KeyValue> = (ours.iter())
+            .map(|(key, value)| match value {
+                FieldValue::Str(text) => attribute(key, Value::StringValue(text.to_string())),
+                FieldValue::I64(number) => attribute(key, Value::IntValue(*number)),
+                other => panic!("{key} is {other:?}"),
+            })
+            .collect();
+        assert_eq!(found.attributes, expected);
     }
 
     proptest! {

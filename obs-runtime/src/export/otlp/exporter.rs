@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
 
-use super::encode::{Encoder, Limits};
+use super::encode::{self, Encoder, Limits};
 use super::wire::Message;
-use super::{OtlpError, grpc, http as over_http, resource, retry};
+use super::{OtlpError, grpc, http as over_http, retry};
 use crate::config::{ObservabilityConfig, OtlpProtocol};
 use crate::engine::FinishedSpan;
 use crate::export::batch::Batch;
-use crate::export::{Delivery, Exporter, Receive};
+use crate::export::{Delivery, Exporter, Receive, Resource};
 use crate::muted;
 
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-obs-runtime/", env!("CARGO_PKG_VERSION"));
@@ -67,7 +67,7 @@ impl OtlpExporter {
                 OtlpProtocol::HttpProtobuf => Address::Http(over_http::Address::new(endpoint, config, headers)?),
             },
             timeout: config.otlp_timeout,
-            resource: resource::encoded(service, &config.resource),
+            resource: encode::resource(&Resource::new(service, &config.resource)),
             encoder: Encoder::new(Limits {
                 attributes: config.span_attribute_limit,
                 length: config.attribute_length_limit,

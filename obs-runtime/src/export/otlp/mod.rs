@@ -10,7 +10,6 @@ mod error;
 mod exporter;
 mod grpc;
 mod http;
-mod resource;
 mod retry;
 #[cfg(feature = "otlp-tls")]
 mod tls;

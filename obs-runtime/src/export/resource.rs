@@ -1,26 +1,42 @@
 //! The resource: who sends the spans.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::env::consts;
+use std::sync::OnceLock;
 
-use super::encode::attribute;
-use super::wire::Message;
 use crate::engine::FieldValue;
 use crate::ids;
 
-/// The resource's attributes, encoded once and used in every request. What the configuration gives is over what is found.
-pub(super) fn encoded(service: &str, given: &BTreeMap<String, String>) -> Vec<u8> {
-    let mut out = Message::default();
-    attribute(&mut out, 1, "service.name", &FieldValue::Str(service.into()));
-    for (key, value) in found() {
-        if !given.contains_key(key) {
-            attribute(&mut out, 1, key, &value);
-        }
+/// Who sends the spans: the service, and what is known of its process and its machine, by the semantic conventions of
+/// OpenTelemetry. No key is there twice.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    attributes: Vec<(Cow<'static, str>, FieldValue<'static>)>,
+}
+
+impl Resource {
+    /// What is found, and what the configuration gives, which is over it.
+    pub(crate) fn new(service: &str, given: &BTreeMap<String, String>) -> Self {
+        let text = |text: &str| FieldValue::Str(text.to_owned().into());
+        let mut attributes = vec![("service.name".into(), text(service))];
+        let found = found().into_iter().filter(|(key, _)| !given.contains_key(*key));
+        attributes.extend(found.map(|(key, value)| (Cow::Borrowed(key), value)));
+        let given = given.iter().filter(|(key, _)| *key != "service.name");
+        attributes.extend(given.map(|(key, value)| (Cow::Owned(key.clone()), text(value))));
+        Resource { attributes }
     }
-    for (key, value) in given.iter().filter(|(key, _)| *key != "service.name") {
-        attribute(&mut out, 1, key, &FieldValue::Str(value.into()));
+
+    /// Each attribute with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &FieldValue<'static>)> {
+        self.attributes.iter().map(|(key, value)| (&**key, value))
     }
-    out.0
+
+    /// The value of the attribute `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&FieldValue<'static>> {
+        self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
 }
 
 /// What the process knows of itself, by the semantic conventions of OpenTelemetry. Its arguments are left out, as they may be
@@ -31,7 +47,7 @@ fn found() -> Vec<(&'static str, FieldValue<'static>)> {
         ("telemetry.sdk.name", text("obs-runtime")),
         ("telemetry.sdk.language", text("rust")),
         ("telemetry.sdk.version", text(env!("CARGO_PKG_VERSION"))),
-        ("service.instance.id", FieldValue::Str(uuid().into())),
+        ("service.instance.id", FieldValue::Str(instance().into())),
         ("process.pid", FieldValue::I64(i64::from(std::process::id()))),
         ("os.type", text(if consts::OS == "macos" { "darwin" } else { consts::OS })),
         ("host.arch", text(arch(consts::ARCH))),
@@ -69,6 +85,12 @@ fn arch(name: &'static str) -> &'static str {
     }
 }
 
+/// One for the process, so that all exporters tell the same.
+fn instance() -> &'static str {
+    static INSTANCE: OnceLock<String> = OnceLock::new();
+    INSTANCE.get_or_init(uuid)
+}
+
 /// A random UUID, of version 4.
 fn uuid() -> String {
     let (high, low) = (ids::random(), ids::random());
@@ -84,36 +106,25 @@ fn uuid() -> String {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
-    use opentelemetry_proto::tonic::resource::v1::Resource;
-    use prost::Message as _;
-
     use super::*;
-
-    fn decoded(given: &[(&str, &str)]) -> BTreeMap<String, Value> {
-        let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let resource = Resource::decode(&*encoded("control", &given)).expect("the official decoder reads it");
-        let found: Vec<_> = (resource.attributes.into_iter())
-            .map(|pair| (pair.key, pair.value.and_then(|value| value.value).expect("a value")))
-            .collect();
-        let count = found.len();
-        let found: BTreeMap<_, _> = found.into_iter().collect();
-        assert_eq!(found.len(), count, "no key twice");
-        found
-    }
 
     #[test]
     fn the_resource_says_who_sends_and_the_configuration_is_over_it() {
-        let text = |text: &str| Value::StringValue(text.to_owned());
-        let found = decoded(&[("service.name", "other"), ("process.pid", "7"), ("deployment.environment.name", "")]);
-        assert_eq!(found["service.name"], text("control"));
-        assert_eq!(found["process.pid"], text("7"));
-        assert_eq!(found["deployment.environment.name"], text(""));
-        assert_eq!(found["telemetry.sdk.name"], text("obs-runtime"));
-        assert_eq!(decoded(&[])["process.pid"], Value::IntValue(std::process::id().into()));
+        let given = [("service.name", "other"), ("process.pid", "7"), ("deployment.environment.name", "")];
+        let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let text = |text: &'static str| Some(FieldValue::Str(text.into()));
+        let found = Resource::new("control", &given);
+        assert_eq!(found.get("service.name").cloned(), text("control"));
+        assert_eq!(found.get("process.pid").cloned(), text("7"));
+        assert_eq!(found.get("deployment.environment.name").cloned(), text(""));
+        assert_eq!(found.get("telemetry.sdk.name").cloned(), text("obs-runtime"));
         for key in ["host.arch", "os.type", "process.executable.name", "service.instance.id"] {
-            assert!(found.contains_key(key), "{key}");
+            assert!(found.get(key).is_some(), "{key}");
         }
+        let keys: std::collections::BTreeSet<&str> = found.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), found.iter().count(), "no key twice");
+        let found = Resource::new("control", &BTreeMap::new());
+        assert_eq!(found.get("process.pid").cloned(), Some(FieldValue::I64(std::process::id().into())));
     }
 
     #[test]
@@ -123,5 +134,6 @@ mod tests {
         assert_eq!(uuid.as_bytes()[14], b'4', "{uuid}");
         assert!(b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
         assert_ne!(uuid, super::uuid());
+        assert_eq!(instance(), instance(), "and keeps it");
     }
 }
