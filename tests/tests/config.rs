@@ -417,6 +417,24 @@ fn every_variable_of_opentelemetry_is_served_or_told_once() {
 }
 
 #[test]
+fn what_a_variable_asks_for_that_happens_anyway_is_not_told() {
+    for (name, value) in [
+        ("OTEL_PROPAGATORS", "tracecontext,baggage"),
+        ("OTEL_PROPAGATORS", "baggage, tracecontext"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_LOGS_EXPORTER", "console"),
+    ] {
+        assert_eq!(load(&[(name, value)]).warnings, [""; 0], "{name}={value}");
+    }
+    let told = |name, value| load(&[(name, value)]).warnings.join("");
+    expect![[r#"OTEL_PROPAGATORS: it is not served: W3C Trace Context, W3C Baggage and the ids of requests are what travels, always"#]]
+        .assert_eq(&told("OTEL_PROPAGATORS", "b3"));
+    expect![[r#"OTEL_METRICS_EXEMPLAR_FILTER: it is not served: exemplars are those of `trace_based`: of traces that are sampled, or kept by tail sampling"#]]
+        .assert_eq(&told("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"));
+}
+
+#[test]
 fn an_endpoint_without_a_scheme_is_spoken_to_in_the_clear_only_if_that_is_said() {
     let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")];
     let config = load(&[endpoint[0], ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);

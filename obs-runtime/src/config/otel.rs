@@ -22,6 +22,9 @@ enum Use {
 const SCRAPED: &str = "metrics are scraped from `/metrics`";
 const WRITTEN: &str = "log lines go to the standard output";
 
+const PROPAGATED: &str = "W3C Trace Context, W3C Baggage and the ids of requests are what travels, always";
+const EXEMPLARS: &str = "exemplars are those of `trace_based`: of traces that are sampled, or kept by tail sampling";
+
 const fn unserved(why: &'static str) -> Use {
     Use::Unserved { unless: &[], why }
 }
@@ -81,14 +84,8 @@ const VARIABLES: [(&str, Use); 57] = [
     ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", unserved(WRITTEN)),
     ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", unserved(WRITTEN)),
     ("OTEL_LOG_LEVEL", unserved("what is logged is said by `log_level`")),
-    (
-        "OTEL_PROPAGATORS",
-        Use::Unserved {
-            unless: &["tracecontext,baggage", "baggage,tracecontext"],
-            why: "`tracecontext` and `baggage` are what travels",
-        },
-    ),
-    ("OTEL_METRICS_EXEMPLAR_FILTER", Use::Unserved { unless: &["always_off"], why: "there are no exemplars yet" }),
+    ("OTEL_PROPAGATORS", Use::Unserved { unless: &["tracecontext,baggage", "baggage,tracecontext"], why: PROPAGATED }),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", Use::Unserved { unless: &["trace_based"], why: EXEMPLARS }),
     (
         "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
         unserved("the methods of RFC 9110 and PATCH are known, and others are `_OTHER`"),

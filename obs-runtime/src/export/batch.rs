@@ -231,7 +231,10 @@ impl Batch {
         let events = self.events.len();
         let mut texts = (&[][..], &[][..]);
         if !record.events.is_empty() {
-            self.events.extend(record.events.heads());
+            // What tells the end is written when the span has ended already.
+            let end = record.start.unix_nanos().saturating_add(duration_nanos);
+            let heads = record.events.heads();
+            self.events.extend(heads.map(|head| EventHead { unix_nanos: head.unix_nanos.min(end), ..*head }));
             texts = record.events.text();
         }
         self.put(

@@ -219,6 +219,9 @@ impl Pipeline {
             // Its locks may be held by threads that this process does not have.
             return Exported::default();
         }
+        if self.shared.state().abandoned {
+            return self.exported();
+        }
         if !self.flush(deadline) {
             let mut state = self.shared.state();
             let mut left = Batch::default();
