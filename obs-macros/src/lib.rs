@@ -3,6 +3,7 @@
 
 mod case;
 mod diag;
+mod helper;
 mod krate;
 
 mod carrier;

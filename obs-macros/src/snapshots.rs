@@ -134,3 +134,38 @@ fn record() {
 fn observe() {
     call("observe", crate::observe::expand);
 }
+
+/// Tokens, delimiters counted as one.
+fn count(tokens: TokenStream) -> usize {
+    let inside = |tree| match tree {
+        proc_macro2::TokenTree::Group(group) => 1 + count(group.stream()),
+        _ => 1,
+    };
+    tokens.into_iter().map(inside).sum()
+}
+
+/// What thousands of annotations cost to compile goes by their tokens.
+#[test]
+fn an_expansion_stays_within_its_budget() {
+    let added = |args: TokenStream, item: TokenStream| {
+        let written = count(item.clone());
+        count(crate::observed::expand(args, item).expect("an expansion")) - written
+    };
+    let sync = quote!(
+        fn f(a: &Id, b: &Id) -> Result<u64, Failure> {
+            a.get(b)
+        }
+    );
+    let asynchronous = quote!(
+        async fn f(a: &Id, b: &Id) -> Result<u64, Failure> {
+            a.get(b).await
+        }
+    );
+    let none = added(quote!(), sync.clone());
+    assert!(none <= 280, "{none} tokens a function");
+    let field = added(quote!(a), sync) - none;
+    assert!(field <= 60, "{field} tokens a field");
+    // Twice the static and its const: the documentation has the function as it was written.
+    let none = added(quote!(), asynchronous);
+    assert!(none <= 490, "{none} tokens an async function");
+}

@@ -62,3 +62,24 @@ pub fn python(module: &str) -> Option<PathBuf> {
     }
     has.then_some(python)
 }
+
+/// The pages of the macros, so that their examples are compiled and run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../obs-macros/doc/carrier.md")]
+    mod carrier {}
+    #[doc = include_str!("../../obs-macros/doc/classify.md")]
+    mod classify {}
+    #[doc = include_str!("../../obs-macros/doc/correlated.md")]
+    mod correlated {}
+    #[doc = include_str!("../../obs-macros/doc/label_set.md")]
+    mod label_set {}
+    #[doc = include_str!("../../obs-macros/doc/label_value.md")]
+    mod label_value {}
+    #[doc = include_str!("../../obs-macros/doc/metric_set.md")]
+    mod metric_set {}
+    #[doc = include_str!("../../obs-macros/doc/observed.md")]
+    mod observed {}
+    #[doc = include_str!("../../obs-macros/doc/state_machine.md")]
+    mod state_machine {}
+}

@@ -260,6 +260,13 @@ mod hidden {
         Box::pin(async move { Ok(twice) })
     }
 
+    type Shared<T> = Pin<Box<dyn Future<Output = T> + Send + Sync>>;
+
+    #[observed(future)]
+    fn by_generic_alias<T: Send + Sync + 'static>(value: T) -> Shared<T> {
+        Box::pin(async { value })
+    }
+
     trait Job: Future<Output = Result<(), String>> + Send {}
     impl<F: Future<Output = Result<(), String>> + Send> Job for F {}
 
@@ -284,6 +291,7 @@ mod hidden {
         let outcomes: Vec<_> = seen.spans().iter().map(|span| span.outcome).collect();
         assert_eq!(outcomes, [Some(Ended::Ok), Some(Ended::Error), Some(Ended::Error)]);
         assert_eq!(capture(|| now(Service.borrows("7"))).span("borrows").outcome, Some(Ended::Ok));
+        assert_eq!(capture(|| now(by_generic_alias(7))).span("by_generic_alias").outcome, Some(Ended::Ok));
         let dropped = capture(|| drop(by_alias(2, false)));
         assert_eq!(dropped.span("by_alias").outcome, Some(Ended::Cancelled));
         assert!(in_flight(&dropped).abs() < f64::EPSILON);
@@ -388,6 +396,55 @@ mod blocks {
         let labels = [("operation", "part"), ("outcome", "error")];
         assert_eq!(seen.metric("operation_duration_seconds_count", &labels), Some(1.0));
         assert_eq!(seen.logs().iter().filter(|line| line["error"].is_string()).count(), 1);
+    }
+
+    #[test]
+    fn a_block_out_of_which_no_value_comes_needs_no_type() {
+        fn fails(how: u8) -> u8 {
+            match how {
+                0 => observe!("fails"; { panic!("broken") }),
+                1 => {
+                    observe!("fails"; { todo!(); });
+                    0
+                }
+                2 => now(observe!("fails"; async move { unreachable!("{how}") })),
+                _ => observe!("fails"; {
+                    let mut n = 0;
+                    loop {
+                        n += 1;
+                        assert!(n < how, "enough");
+                    }
+                }),
+            }
+        }
+        for how in 0..4 {
+            let seen = capture(|| std::panic::catch_unwind(|| fails(how)).is_err());
+            assert!(seen.value);
+            assert_eq!(seen.span("fails").outcome, Some(Ended::Panicked), "{how}");
+        }
+    }
+
+    #[test]
+    fn a_loop_of_the_blocks_own_may_be_left() {
+        let seen = capture(|| {
+            observe!("looks"; {
+                let mut left = 3;
+                let found = 'outer: loop {
+                    for n in 0..left {
+                        if n == 1 {
+                            continue;
+                        }
+                        if left == 2 {
+                            break 'outer n;
+                        }
+                    }
+                    left -= 1;
+                };
+                found + 7
+            })
+        });
+        assert_eq!(seen.value, 7);
+        assert_eq!(seen.span("looks").outcome, Some(Ended::Ok));
     }
 
     #[test]

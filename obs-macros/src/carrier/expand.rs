@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use syn::{Generics, Lifetime};
 
 use super::{Carrier, Field};
-use crate::krate;
+use crate::krate::{self, moved};
 
 pub(super) fn carrier(carrier: &Carrier) -> TokenStream {
     let Some(field) = carrier.fields.first() else { return TokenStream::new() };
@@ -22,7 +22,11 @@ fn reads(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field) 
     let (generics, types, bounds) = header(rt, "Carrier", carrier);
     let key = local("__obs_key");
     let c = Lifetime::new("'__obs_c", Span::mixed_site());
-    let values = quote_spanned!(ty.span()=> <#ty as #rt::Carrier>::values(&self.#member, #key));
+    // Told at the type, and there once.
+    let rt = &moved(rt, ty.span());
+    let carries = quote_spanned!(ty.span()=> #rt::carries::<#ty>());
+    let kind = quote_spanned!(ty.span()=> #rt::M0::of(&self.#member).__obs_kind());
+    let values = quote_spanned!(ty.span()=> #kind.__obs_values::<#ty>(&self.#member, #key));
     quote! {
         #[automatically_derived]
         impl #generics #rt::Carrier for #ident #types #bounds {
@@ -30,6 +34,7 @@ fn reads(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field) 
                 &#c self,
                 #key: &#c ::core::primitive::str,
             ) -> impl ::core::iter::Iterator<Item = &#c [::core::primitive::u8]> {
+                #carries;
                 #values
             }
         }
@@ -40,17 +45,19 @@ fn writes(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field)
     let ident = &carrier.ident;
     let (generics, types, bounds) = header(rt, "CarrierMut", carrier);
     let (key, value) = (local("__obs_key"), local("__obs_value"));
-    let set = quote_spanned!(ty.span()=> <#ty as #rt::CarrierMut>::set);
-    let remove = quote_spanned!(ty.span()=> <#ty as #rt::CarrierMut>::remove);
+    let rt = &moved(rt, ty.span());
+    let kind = quote_spanned!(ty.span()=> #rt::M0::of(&self.#member).__obs_kind());
+    let set = quote_spanned!(ty.span()=> #kind.__obs_set::<#ty>(&mut self.#member, #key, #value));
+    let remove = quote_spanned!(ty.span()=> #kind.__obs_remove::<#ty>(&mut self.#member, #key));
     quote! {
         #[automatically_derived]
         impl #generics #rt::CarrierMut for #ident #types #bounds {
             fn set(&mut self, #key: &'static ::core::primitive::str, #value: &::core::primitive::str) {
-                #set(&mut self.#member, #key, #value);
+                #set;
             }
 
             fn remove(&mut self, #key: &'static ::core::primitive::str) {
-                #remove(&mut self.#member, #key);
+                #remove;
             }
         }
     }

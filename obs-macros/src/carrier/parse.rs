@@ -5,14 +5,18 @@ use quote::ToTokens;
 use syn::{Attribute, Data, DeriveInput, Member, Meta, Path};
 
 use super::{Carrier, Field};
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper;
 
 const OPTIONS: [&str; 2] = ["read_only", "crate"];
 
 pub(super) fn carrier(item: TokenStream, diag: &mut Diag) -> Option<Carrier> {
     let input: DeriveInput = diag.keep(syn::parse2(item))?;
     let Data::Struct(data) = input.data else {
-        diag.error(&input.ident, "what carries is a struct with a field that carries");
+        diag.error(
+            &input.ident,
+            "only a struct carries, in the field that `#[carrier]` marks; put what carries into one",
+        );
         return None;
     };
     let (krate, read_only) = options(&input.attrs, diag);
@@ -46,21 +50,15 @@ fn options(attrs: &[Attribute], diag: &mut Diag) -> (Option<Path>, Option<Ident>
                 attr,
                 "`#[carrier]` marks the field that carries; on the struct write options, as `#[carrier(crate = path)]`",
             );
-            continue;
         }
-        let parsed = attr.parse_nested_meta(|meta| {
-            let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            match name.as_str() {
-                "crate" => krate = Some(meta.value()?.parse()?),
-                "read_only" => read_only = meta.path.get_ident().cloned(),
-                _ => {
-                    let hint = did_you_mean(&name, OPTIONS);
-                    return Err(meta.error(format!("`carrier` has no option `{name}`{hint}")));
-                }
-            }
-            Ok(())
-        });
-        diag.keep(parsed);
     }
+    let lists: Vec<Attribute> = attrs.iter().filter(|attr| !matches!(attr.meta, Meta::Path(_))).cloned().collect();
+    helper::options(&lists, "carrier", &OPTIONS, diag, |name, meta, _| {
+        match name {
+            "crate" => krate = Some(meta.value()?.parse()?),
+            _ => read_only = meta.path.get_ident().cloned(),
+        }
+        Ok(())
+    });
     (krate, read_only)
 }

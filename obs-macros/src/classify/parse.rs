@@ -6,7 +6,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Member, Meta, Path, Result, Token};
 
 use super::{Case, Class, Classify};
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper::or_these;
 use crate::observed::{level, needs_value, once, separated};
 
 const OPTIONS: [&str; 4] = ["level", "kind", "transparent", "crate"];
@@ -89,7 +90,7 @@ fn option(input: ParseStream<'_>, class: &mut Class) -> Result<()> {
             value(input, &word, "crate = obs_runtime")?;
             once(&mut class.krate, &word, input.call(Path::parse_mod_style)?)
         }
-        _ => Err(Error::new(word.span(), format!("`classify` has no option `{name}`{}", did_you_mean(&name, OPTIONS)))),
+        _ => Err(Error::new(word.span(), format!("`classify` has no option `{name}`{}", or_these(&name, &OPTIONS)))),
     }
 }
 

@@ -9,7 +9,8 @@ use syn::{
 };
 
 use super::{Carrier, KNOWN_CARRIERS, Options, Trust};
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper::or_these;
 use crate::observed::{Block, Func, separated};
 
 const OPTIONS: [&str; 3] = ["outbound", "trust", "crate"];
@@ -75,10 +76,7 @@ fn option(input: ParseStream<'_>, options: &mut Options) -> Result<()> {
             once(&mut options.krate, &word, path)
         }
         other => {
-            let nearest = match did_you_mean(other, OPTIONS) {
-                nearest if nearest.is_empty() => "; there are `outbound`, `trust` and `crate`".to_owned(),
-                nearest => nearest,
-            };
+            let nearest = or_these(other, &OPTIONS);
             Err(Error::new(word.span(), format!("no option named `{other}`{nearest}")))
         }
     }
@@ -114,7 +112,7 @@ pub(super) fn carrier(func: &mut Func, diag: &mut Diag) -> Option<Carrier> {
         let marks: Vec<Attribute> = attrs.extract_if(.., |attr| attr.path().is_ident("carrier")).collect();
         for mark in &marks {
             if !matches!(mark.meta, syn::Meta::Path(_)) {
-                diag.error(&mark.meta, "`#[carrier]` on an argument takes nothing");
+                diag.error(&mark.meta, "`#[carrier]` on an argument takes nothing; write `#[carrier]`");
                 told = true;
             }
         }

@@ -3,7 +3,8 @@ use syn::{Data, DeriveInput, Fields};
 
 use super::{Label, LabelSet};
 use crate::case::unraw;
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper;
 
 pub(super) fn label_set(item: TokenStream, diag: &mut Diag) -> Option<LabelSet> {
     let input: DeriveInput = diag.keep(syn::parse2(item))?;
@@ -38,16 +39,9 @@ pub(super) fn label_set(item: TokenStream, diag: &mut Diag) -> Option<LabelSet> 
 
 fn krate(attrs: &[syn::Attribute], diag: &mut Diag) -> Option<syn::Path> {
     let mut krate = None;
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("label_set")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            if meta.path.is_ident("crate") {
-                krate = Some(meta.value()?.parse()?);
-                return Ok(());
-            }
-            let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            Err(meta.error(format!("`label_set` has no option `{name}`{}", did_you_mean(&name, ["crate"]))))
-        });
-        diag.keep(parsed);
-    }
+    helper::options(attrs, "label_set", &["crate"], diag, |_, meta, _| {
+        krate = Some(meta.value()?.parse()?);
+        Ok(())
+    });
     krate
 }

@@ -3,7 +3,8 @@ use syn::{Data, DeriveInput, Fields, LitStr};
 
 use super::{LabelValue, Values, Variant};
 use crate::case::Case;
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper;
 
 const OPTIONS: [&str; 4] = ["max", "rename_all", "rename", "crate"];
 
@@ -38,7 +39,10 @@ pub(super) fn label_value(item: TokenStream, diag: &mut Diag) -> Option<LabelVal
         }
         Data::Struct(data) => {
             if let Some((rename_all, _)) = &options.rename_all {
-                diag.error(rename_all, "`rename_all` is for enums; the text of a newtype is that of its value");
+                diag.error(
+                    rename_all,
+                    "`rename_all` is for enums; leave it out, as the text of a newtype is that of its value",
+                );
             }
             let mut fields = match data.fields {
                 Fields::Unit => Vec::new(),
@@ -66,7 +70,7 @@ pub(super) fn label_value(item: TokenStream, diag: &mut Diag) -> Option<LabelVal
             Values::Open { field: member, ty: Box::new(field.ty), max: Box::new(max) }
         }
         Data::Union(_) => {
-            diag.error(&input.ident, "a label is an enum or a newtype");
+            diag.error(&input.ident, "a label is an enum or a newtype; write one of them");
             return None;
         }
     };
@@ -79,7 +83,7 @@ fn variant(variant: syn::Variant, case: Case, diag: &mut Diag) -> Option<Variant
         diag.error(rename_all, "`rename_all` is for the enum; write `rename` for a variant");
     }
     if let Some(max) = &options.max {
-        diag.error(max, "`max` is for newtypes");
+        diag.error(max, "`max` is for newtypes; leave it out");
     }
     if !matches!(variant.fields, Fields::Unit) {
         diag.error(
@@ -94,33 +98,24 @@ fn variant(variant: syn::Variant, case: Case, diag: &mut Diag) -> Option<Variant
 
 fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
     let mut options = Options::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("label")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            let Some(name) = meta.path.get_ident().map(ToString::to_string) else {
-                return Err(meta.error("no such option of `label`"));
-            };
-            match name.as_str() {
-                "crate" => options.krate = Some(meta.value()?.parse()?),
-                "max" => options.max = Some(meta.value()?.parse()?),
-                "rename" => options.rename = Some(meta.value()?.parse()?),
-                "rename_all" => {
-                    let text: LitStr = meta.value()?.parse()?;
-                    match Case::named(&text.value()) {
-                        Some(case) => options.rename_all = Some((text, case)),
-                        None => {
-                            let hint = did_you_mean(&text.value(), Case::NAMES);
-                            diag.error(&text, format!("no case is called `{}`{hint}", text.value()));
-                        }
+    let sound = helper::options(attrs, "label", &OPTIONS, diag, |option, meta, diag| {
+        match option {
+            "crate" => options.krate = Some(meta.value()?.parse()?),
+            "max" => options.max = Some(meta.value()?.parse()?),
+            "rename" => options.rename = Some(meta.value()?.parse()?),
+            _ => {
+                let text: LitStr = meta.value()?.parse()?;
+                match Case::named(&text.value()) {
+                    Some(case) => options.rename_all = Some((text, case)),
+                    None => {
+                        let hint = helper::or_these(&text.value(), &Case::NAMES);
+                        diag.error(&text, format!("no case is called `{}`{hint}", text.value()));
                     }
                 }
-                _ => {
-                    let hint = did_you_mean(&name, OPTIONS);
-                    return Err(meta.error(format!("`label` has no option `{name}`{hint}")));
-                }
             }
-            Ok(())
-        });
-        options.broken |= diag.keep(parsed).is_none();
-    }
+        }
+        Ok(())
+    });
+    options.broken = !sound;
     options
 }

@@ -12,7 +12,10 @@ pub(super) fn metric_set(set: &MetricSet, diag: &mut Diag) {
         .collect();
     for (at, metric) in metrics.iter().enumerate() {
         if let Some(first) = metrics[..at].iter().find(|first| first.name == metric.name) {
-            let message = format!("`{}` and `{}` are both called `{}`", first.ident, metric.ident, metric.name);
+            let message = format!(
+                "`{}` and `{}` are both called `{}`; rename one: `#[metric(name = \"…\")]`",
+                first.ident, metric.ident, metric.name
+            );
             diag.error(&metric.ident, message);
         }
         self::metric(metric, diag);

@@ -3,7 +3,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{Field, Kind, Metric, MetricSet};
-use crate::krate;
+use crate::krate::{self, moved};
 
 /// How many series a metric of closed labels may have if it does not say.
 const MAX_SERIES: usize = 10_000;
@@ -23,6 +23,7 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
         Field::Metric(metric) => {
             let field = &metric.ident;
             // Without the type, and with its span: a type that is no metric is told once.
+            let rt = moved(&rt, metric.ty.span());
             let made = quote_spanned!(metric.ty.span()=> #rt::metric(__OBS_PARTS[#at]));
             quote!(#field: #made)
         }
@@ -30,7 +31,7 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
     });
     let added = set.fields.iter().map(|field| match field {
         Field::Metric(metric) => {
-            let field = &metric.ident;
+            let (rt, field) = (moved(&rt, metric.ty.span()), &metric.ident);
             quote_spanned!(metric.ty.span()=> #rt::MaybeMetric(&self.#field).__obs_add_to(#families);)
         }
         Field::Flatten { ident, ty } => quote!(<#ty as #rt::MetricSet>::add_to(&self.#ident, #families);),

@@ -4,6 +4,7 @@ use syn::{Data, DeriveInput, Expr, Fields, LitStr};
 use super::{Field, Kind, Metric, MetricSet, naming};
 use crate::case::unraw;
 use crate::diag::{Diag, did_you_mean};
+use crate::helper;
 
 const KINDS: [(&str, Kind); 6] = [
     ("Counter", Kind::Counter),
@@ -48,21 +49,13 @@ pub(super) fn metric_set(item: TokenStream, diag: &mut Diag) -> Option<MetricSet
 
 fn set_options(attrs: &[syn::Attribute], diag: &mut Diag) -> (Option<syn::Path>, Option<LitStr>) {
     let (mut krate, mut prefix) = (None, None);
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("metric_set")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            match name.as_str() {
-                "crate" => krate = Some(meta.value()?.parse()?),
-                "prefix" => prefix = Some(meta.value()?.parse()?),
-                _ => {
-                    let hint = did_you_mean(&name, ["prefix", "crate"]);
-                    return Err(meta.error(format!("`metric_set` has no option `{name}`{hint}")));
-                }
-            }
-            Ok(())
-        });
-        diag.keep(parsed);
-    }
+    helper::options(attrs, "metric_set", &["prefix", "crate"], diag, |option, meta, _| {
+        match option {
+            "crate" => krate = Some(meta.value()?.parse()?),
+            _ => prefix = Some(meta.value()?.parse()?),
+        }
+        Ok(())
+    });
     (krate, prefix)
 }
 
@@ -148,42 +141,33 @@ fn help(attrs: &[syn::Attribute]) -> String {
 
 fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
     let mut options = Options::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("metric")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            match name.as_str() {
-                "name" => options.name = Some(meta.value()?.parse()?),
-                "buckets" => options.buckets = Some(meta.value()?.parse()?),
-                "unit" => options.unit = Some(meta.value()?.parse()?),
-                "max_series" => options.max_series = Some(meta.value()?.parse()?),
-                "ttl" => {
-                    let text: LitStr = meta.value()?.parse()?;
-                    match duration(&text.value()) {
-                        Some(nanos) => options.ttl = Some((text, nanos)),
-                        None => {
-                            let message =
-                                format!("`{}` is no duration; write a number and a unit: `10m`", text.value());
-                            diag.error(&text, message);
-                        }
+    helper::options(attrs, "metric", &OPTIONS, diag, |option, meta, diag| {
+        match option {
+            "name" => options.name = Some(meta.value()?.parse()?),
+            "buckets" => options.buckets = Some(meta.value()?.parse()?),
+            "unit" => options.unit = Some(meta.value()?.parse()?),
+            "max_series" => options.max_series = Some(meta.value()?.parse()?),
+            "ttl" => {
+                let text: LitStr = meta.value()?.parse()?;
+                match duration(&text.value()) {
+                    Some(nanos) => options.ttl = Some((text, nanos)),
+                    None => {
+                        let message = format!("`{}` is no duration; write a number and a unit: `10m`", text.value());
+                        diag.error(&text, message);
                     }
-                }
-                "flatten" => options.flatten = Some(meta.path),
-                "allow" => meta.parse_nested_meta(|allowed| {
-                    if allowed.path.is_ident("naming") {
-                        options.allow_naming = true;
-                        return Ok(());
-                    }
-                    Err(allowed.error("only `naming` can be allowed"))
-                })?,
-                _ => {
-                    let hint = did_you_mean(&name, OPTIONS);
-                    return Err(meta.error(format!("`metric` has no option `{name}`{hint}")));
                 }
             }
-            Ok(())
-        });
-        diag.keep(parsed);
-    }
+            "flatten" => options.flatten = Some(meta.path.clone()),
+            _ => meta.parse_nested_meta(|allowed| {
+                if allowed.path.is_ident("naming") {
+                    options.allow_naming = true;
+                    return Ok(());
+                }
+                Err(allowed.error("only `naming` can be allowed; write `allow(naming)`"))
+            })?,
+        }
+        Ok(())
+    });
     options
 }
 

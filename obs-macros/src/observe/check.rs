@@ -3,6 +3,7 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
 use super::Observe;
+use super::ends::{Leaving, leaves};
 use crate::diag::Diag;
 use crate::observed::{Returns, once_each, places, reserved};
 
@@ -30,10 +31,25 @@ pub(super) fn observe(observe: &Observe, diag: &mut Diag) {
         let message = "a sync block cannot wait; write `observe!(…; async { … }).await`";
         diag.push(syn::Error::new(at, message));
     }
+    match observe.parsed().as_ref().and_then(leaves) {
+        Some(Leaving::Break(expr)) => diag.error(expr, cannot_leave("break")),
+        Some(Leaving::Continue(expr)) => diag.error(expr, cannot_leave("continue")),
+        None => {}
+    }
+}
+
+fn cannot_leave(word: &str) -> String {
+    format!("`{word}` cannot leave an observed block; let the block give a value, and write `{word}` behind it")
+}
+
+/// Whether the block cannot stand in a closure as it is.
+pub(super) fn is_stuck(observe: &Observe) -> bool {
+    observe.asyncness.is_none() && awaits(observe.block.stream()).is_some()
+        || observe.parsed().as_ref().and_then(leaves).is_some()
 }
 
 /// The first `.await` that is not inside an async block.
-pub(super) fn awaits(tokens: TokenStream) -> Option<Span> {
+fn awaits(tokens: TokenStream) -> Option<Span> {
     let (mut dot, mut asynchronous) = (false, false);
     for tree in tokens {
         match &tree {

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
-use super::Observe;
-use crate::observed::{DECLARED, Field, Value, callsite, declared, judge, local, opening, site, visit};
+use super::{Observe, ends};
+use crate::observed::{DECLARED, Field, Judged, Value, callsite, declared, judge, local, opening, site, visit};
 
 pub(super) fn observe(observe: &Observe) -> TokenStream {
     let Observe { krate, name, args, asyncness, capture, block } = observe;
@@ -15,7 +15,11 @@ pub(super) fn observe(observe: &Observe) -> TokenStream {
     let late = args.fields.iter().any(|field| matches!(field.value, Value::Late));
     let declared = late.then(|| declared(&rt, args));
     let fields: TokenStream = args.fields.iter().enumerate().map(|(index, one)| field(&rt, index, one)).collect();
-    let judge = judge(&rt, args, None);
+    let judge = match observe.parsed().as_ref().is_some_and(ends::never) {
+        // No value comes out, and no type to judge one by.
+        true => quote_spanned!(mixed=> #rt::unjudged),
+        false => judge(&rt, args, &Judged::Unwritten(block.span())),
+    };
     let callsite = callsite();
     let span = local("__obs_span");
     match asyncness {
@@ -51,10 +55,13 @@ pub(super) fn unobserved(observe: &Observe) -> TokenStream {
                 #krate::__private::Declared { names: &[#(#names),*], callsite: || ::core::unreachable!() };
         }
     });
+    // Where it waits or leaves, the mistake is told: said once is enough.
+    let block = match super::check::is_stuck(observe) {
+        true => quote_spanned!(mixed=> { ::core::unreachable!() }),
+        false => block.to_token_stream(),
+    };
     match asyncness {
         Some(asyncness) => quote_spanned!(mixed=> #declared #asyncness #capture #block),
-        // It waits, which is the mistake: said once is enough.
-        None if super::check::awaits(block.stream()).is_some() => quote_spanned!(mixed=> ::core::unreachable!()),
         None => quote_spanned!(mixed=> #declared (#capture || #block)()),
     }
 }

@@ -1,10 +1,11 @@
 //! `observe!`: what `#[observed]` does, for a block.
 
 mod check;
+mod ends;
 mod expand;
 mod parse;
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::quote;
 use syn::{LitStr, Token};
 
@@ -21,6 +22,13 @@ struct Observe {
     asyncness: Option<Token![async]>,
     capture: Option<Token![move]>,
     block: Group,
+}
+
+impl Observe {
+    /// The block as an expression, if it is whole already.
+    fn parsed(&self) -> Option<syn::Block> {
+        syn::parse2(TokenTree::from(self.block.clone()).into()).ok()
+    }
 }
 
 /// Expands the macro, to an expression whatever was written.

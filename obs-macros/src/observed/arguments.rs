@@ -89,7 +89,7 @@ pub(super) fn arguments(func: &Func, args: &Args) -> Arguments {
 }
 
 /// Whether the attribute names or uses what an argument binds.
-fn is_recorded(args: &Args, name: &Ident) -> bool {
+pub(super) fn is_recorded(args: &Args, name: &Ident) -> bool {
     let mut values = args.links.iter().chain(args.parent.as_ref().map(|(_, parent)| parent));
     values.any(|value| mentions(value, name))
         || args.fields.iter().any(|field| match &field.value {

@@ -10,11 +10,12 @@ use syn::{ReturnType, Type};
 
 use super::arguments::{Arguments, arguments};
 use super::func::recorded;
-use super::judge::judge;
+use super::judge::{Judged, judge};
+use super::located::Located;
 use super::shape::{self, Shape};
 use super::site::{self, DECLARED, site};
 use super::{Args, Field, Form, Func, Observed, Returns, Value};
-use crate::krate;
+use crate::krate::{self, moved};
 
 pub(super) fn observed(observed: &Observed) -> TokenStream {
     let Some(body) = &observed.func.body else { return observed.func.to_token_stream() };
@@ -85,22 +86,22 @@ fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
 }
 
 /// What the parts of one expansion share.
-struct Expansion<'a> {
-    observed: &'a Observed,
+pub(super) struct Expansion<'a> {
+    pub(super) observed: &'a Observed,
     func: &'a Func,
-    rt: TokenStream,
+    pub(super) rt: TokenStream,
     /// The user's own brace group.
-    body: Group,
+    pub(super) body: Group,
     /// The attributes that stood inside the body.
     inner: TokenStream,
     shape: Shape,
     never: bool,
     /// The written return type, and how it stands on a `let`.
     ret: Type,
-    annotation: Type,
+    pub(super) annotation: Type,
     callsite: Ident,
-    span: Ident,
-    value: Ident,
+    pub(super) span: Ident,
+    pub(super) value: Ident,
 }
 
 impl<'a> Expansion<'a> {
@@ -179,12 +180,15 @@ impl<'a> Expansion<'a> {
         let prologue = &observed.prologue;
         let annotation = &self.annotation;
         let fields = self.fields();
-        let judge = self.judge(Some(annotation));
+        let judge = self.judge(&Judged::As(annotation));
         let open = self.opening("open", arguments, &fields);
         let begin = self.opening("begin", arguments, &fields);
         let future = local("__obs_future");
         match &self.shape {
             Shape::Sync => {
+                if let Some(located) = Located::of(observed) {
+                    return located.work(self, arguments, &open, &judge);
+                }
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let #span = #open;
@@ -208,7 +212,7 @@ impl<'a> Expansion<'a> {
                 }
             }
             Shape::Future(output) => {
-                let judge = self.judge(Some(&shape::annotation(output.clone())));
+                let judge = self.judge(&Judged::As(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
@@ -217,7 +221,7 @@ impl<'a> Expansion<'a> {
                 }
             }
             Shape::Boxed(output) => {
-                let judge = self.judge(Some(&shape::annotation(output.clone())));
+                let judge = self.judge(&Judged::As(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
@@ -226,7 +230,7 @@ impl<'a> Expansion<'a> {
                 }
             }
             Shape::Hidden { returns, unnamed } => {
-                let judge = self.judge(None);
+                let judge = self.judge(&Judged::Unwritten(self.ret.span()));
                 let value = self.returned(&self.body, annotation);
                 // What cannot be put into another of its type is refused where that is written.
                 let at = Span::mixed_site().located_at(self.ret.span());
@@ -248,7 +252,7 @@ impl<'a> Expansion<'a> {
             }
             Shape::AsyncTrait(output, block) => {
                 let annotation = shape::annotation(output.clone());
-                let judge = self.judge(Some(&annotation));
+                let judge = self.judge(&Judged::As(&annotation));
                 let told = self.told_output(output, &annotation);
                 let value = self.returned(block, &annotation);
                 quote_spanned! {Span::mixed_site()=>
@@ -271,7 +275,7 @@ impl<'a> Expansion<'a> {
     /// The body, its value bound before it is returned. The binding ends the temporaries of its last expression before
     /// the arguments, as in a function, in every edition. The `match` keeps lints from taking the body for a block within
     /// a statement: there they do not like it to end in a `panic!`.
-    fn returned(&self, body: &Group, annotation: &Type) -> TokenStream {
+    pub(super) fn returned(&self, body: &Group, annotation: &Type) -> TokenStream {
         let value = &self.value;
         let body = quote_spanned!(Span::mixed_site()=> match () { () => #body });
         if self.never {
@@ -296,13 +300,13 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// What tells the outcome of a value, of this type if it is known.
-    fn judge(&self, ty: Option<&Type>) -> TokenStream {
+    /// What tells the outcome of a value.
+    fn judge(&self, judged: &Judged<'_>) -> TokenStream {
         let rt = &self.rt;
         if self.never {
             return quote_spanned!(Span::mixed_site()=> #rt::unjudged);
         }
-        judge(rt, &self.observed.args, ty)
+        judge(rt, &self.observed.args, judged)
     }
 
     fn fields(&self) -> TokenStream {
@@ -377,15 +381,6 @@ pub(crate) fn opening(
             quote_spanned!(mixed=> #rt::#function(&#callsite, || #parent, |#visit| { #patterns #fields #links }))
         }
     }
-}
-
-/// The same path, at another place.
-pub(super) fn moved(path: &TokenStream, at: Span) -> TokenStream {
-    let moved = |mut tree: TokenTree| {
-        tree.set_span(tree.span().located_at(at));
-        tree
-    };
-    path.clone().into_iter().map(moved).collect()
 }
 
 pub(crate) fn local(name: &str) -> Ident {

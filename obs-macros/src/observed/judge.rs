@@ -4,14 +4,23 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote_spanned;
 use syn::Type;
 
-use super::expand::{local, moved};
+use super::expand::local;
 use super::{Args, shape, site};
+use crate::krate::moved;
 
-/// The judge, for a value of this type if it is known.
-pub(crate) fn judge(rt: &TokenStream, args: &Args, ty: Option<&Type>) -> TokenStream {
+/// Of what a value is judged.
+pub(crate) enum Judged<'a> {
+    /// A value of this type.
+    As(&'a Type),
+    /// One of a type that the compiler must know; else it says so here.
+    Unwritten(Span),
+}
+
+/// The judge of a value.
+pub(crate) fn judge(rt: &TokenStream, args: &Args, judged: &Judged<'_>) -> TokenStream {
     let mixed = Span::mixed_site();
     let value = local("__obs_ret");
-    if ty.is_some_and(is_unit) && args.err_debug.is_none() && args.ret.is_none() {
+    if matches!(judged, Judged::As(ty) if is_unit(ty)) && args.err_debug.is_none() && args.ret.is_none() {
         return quote_spanned!(mixed=> #rt::unjudged);
     }
     let words = match &args.err_debug {
@@ -27,7 +36,19 @@ pub(crate) fn judge(rt: &TokenStream, args: &Args, ty: Option<&Type>) -> TokenSt
         Some(returned) => quote_spanned!(mixed=> { #returned #verdict }),
         None => verdict,
     };
-    let Some(ty) = ty else { return quote_spanned!(mixed=> |#value| #body) };
+    let ty = match *judged {
+        Judged::As(ty) => ty,
+        Judged::Unwritten(at) => {
+            // A method of any value: with a type that is not known there would be as many errors as kinds of values.
+            let (rt, given) = (moved(rt, mixed.located_at(at)), Ident::new("__obs_ret", mixed.located_at(at)));
+            let known = quote_spanned!(mixed.located_at(at)=> (*#given).__obs_known());
+            return quote_spanned! {mixed=> |#value| {
+                use #rt::Known as _;
+                let #value = #known;
+                #body
+            }};
+        }
+    };
     let judge = quote_spanned!(mixed=> |#value: &#ty| #body);
     if shape::is_optional_reference(ty) {
         let name = local("__obs_judge");

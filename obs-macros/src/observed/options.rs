@@ -38,7 +38,10 @@ pub(super) fn unknown_option(word: &Ident) -> Error {
     let advice = match text.as_str() {
         "skip" | "skip_all" => NOTHING_TO_SKIP.to_owned(),
         "fields" => "; write its fields without it".to_owned(),
-        _ => did_you_mean(&text, OPTIONS),
+        _ => match did_you_mean(&text, OPTIONS) {
+            nearest if nearest.is_empty() => format!("; a field of that name is `{text} = …`"),
+            nearest => nearest,
+        },
     };
     Error::new(word.span(), format!("no option named `{text}`{advice}"))
 }

@@ -12,6 +12,8 @@ use super::options::{equals, is_option, needs_value, once, option, unknown_optio
 use super::{Args, Field, Form, Value, sigil};
 use crate::diag::Diag;
 
+const EXPECTED: &str = "expected the name of an argument, or an option, as `user_id` or `level = \"debug\"`";
+
 pub(super) enum Item {
     Fn(Func),
     Impl(Block),
@@ -85,7 +87,7 @@ fn entry(input: ParseStream<'_>, args: &mut Args, diag: &mut Diag) -> Result<()>
                 let text = text.token();
                 Error::new_spanned(&literal, format!("a string alone says nothing; did you mean `name = {text}`?"))
             }
-            _ => Error::new_spanned(&literal, "expected the name of an argument, or an option"),
+            _ => Error::new_spanned(&literal, EXPECTED),
         });
     }
     if input.peek(Token![crate]) {
@@ -105,9 +107,7 @@ fn entry(input: ParseStream<'_>, args: &mut Args, diag: &mut Diag) -> Result<()>
     }
     let ahead = input.fork();
     if sigil(&ahead)?.is_none() {
-        let word = ahead
-            .call(Ident::parse_any)
-            .map_err(|error| Error::new(error.span(), "expected the name of an argument, or an option"))?;
+        let word = ahead.call(Ident::parse_any).map_err(|error| Error::new(error.span(), EXPECTED))?;
         if is_option(&word) {
             input.call(Ident::parse_any)?;
             return option(input, &word, args, diag);
@@ -140,8 +140,9 @@ pub(crate) fn field(input: ParseStream<'_>) -> Result<Field> {
 
 /// Reads the name of a field.
 pub(super) fn name(input: ParseStream<'_>) -> Result<Ident> {
-    let name =
-        input.call(Ident::parse_any).map_err(|error| Error::new(error.span(), "expected the name of a field"))?;
+    let name = input
+        .call(Ident::parse_any)
+        .map_err(|error| Error::new(error.span(), "expected the name of a field, as `agent_id` or `agent_id = …`"))?;
     if name == "self" || name == "Self" {
         return Err(Error::new(
             name.span(),

@@ -70,6 +70,22 @@ pub(super) fn is_of_the_language(attr: &Attribute) -> bool {
             && attr.path().segments.first().is_some_and(|tool| tool.ident == "rustfmt" || tool.ident == "clippy")
 }
 
+/// Whether what is returned can be no failure: nothing, a number, a `bool`, a `char`, or text.
+pub(super) fn cannot_fail(output: &ReturnType) -> bool {
+    const PLAIN: [&str; 17] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+        "usize", "str",
+    ];
+    let ReturnType::Type(_, ty) = output else { return true };
+    let ty = match bare(ty) {
+        Type::Never(_) => return true,
+        Type::Tuple(ty) => return ty.elems.is_empty(),
+        Type::Reference(ty) => bare(&ty.elem),
+        ty => ty,
+    };
+    matches!(ty, Type::Path(ty) if ty.qself.is_none() && PLAIN.iter().any(|plain| ty.path.is_ident(plain)))
+}
+
 pub(super) fn returns_never(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if matches!(bare(ty), Type::Never(_)))
 }

@@ -33,7 +33,10 @@ fn states(machine: &StateMachine, diag: &mut Diag) -> bool {
         if let Some(first) = machine.states[..at].iter().find(|first| first.text == state.text) {
             diag.error(
                 &state.ident,
-                format!("`{}` and `{}` are both written `{}`", first.ident, state.ident, state.text),
+                format!(
+                    "`{}` and `{}` are both written `{}`; give one of them another name",
+                    first.ident, state.ident, state.text
+                ),
             );
         }
         for (at, to) in state.to.iter().enumerate() {

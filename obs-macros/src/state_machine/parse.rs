@@ -4,7 +4,8 @@ use syn::{Data, DeriveInput, Expr, Fields, LitStr, Token};
 
 use super::{Names, State, StateMachine};
 use crate::case::{Case, unraw};
-use crate::diag::{Diag, did_you_mean};
+use crate::diag::Diag;
+use crate::helper;
 
 const OPTIONS: [&str; 8] = ["name", "label", "transitions", "population", "illegal", "duration", "buckets", "crate"];
 
@@ -68,27 +69,19 @@ fn state(variant: syn::Variant, diag: &mut Diag) -> State {
 
 fn options(attrs: &[syn::Attribute], diag: &mut Diag) -> Options {
     let mut options = Options::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("state_machine")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
-            match name.as_str() {
-                "crate" => options.krate = Some(meta.value()?.parse()?),
-                "name" => options.name = Some(self::name(meta.value()?.parse()?, diag)),
-                "label" => options.label = Some(self::name(meta.value()?.parse()?, diag)),
-                "transitions" => options.names.transitions = Some(self::name(meta.value()?.parse()?, diag)),
-                "population" => options.names.population = Some(self::name(meta.value()?.parse()?, diag)),
-                "illegal" => options.names.illegal = Some(self::name(meta.value()?.parse()?, diag)),
-                "duration" => options.names.duration = Some(self::name(meta.value()?.parse()?, diag)),
-                "buckets" => options.buckets = Some(meta.value()?.parse()?),
-                _ => {
-                    let hint = did_you_mean(&name, OPTIONS);
-                    return Err(meta.error(format!("`state_machine` has no option `{name}`{hint}")));
-                }
-            }
-            Ok(())
-        });
-        diag.keep(parsed);
-    }
+    helper::options(attrs, "state_machine", &OPTIONS, diag, |option, meta, diag| {
+        match option {
+            "crate" => options.krate = Some(meta.value()?.parse()?),
+            "name" => options.name = Some(name(meta.value()?.parse()?, diag)),
+            "label" => options.label = Some(name(meta.value()?.parse()?, diag)),
+            "transitions" => options.names.transitions = Some(name(meta.value()?.parse()?, diag)),
+            "population" => options.names.population = Some(name(meta.value()?.parse()?, diag)),
+            "illegal" => options.names.illegal = Some(name(meta.value()?.parse()?, diag)),
+            "duration" => options.names.duration = Some(name(meta.value()?.parse()?, diag)),
+            _ => options.buckets = Some(meta.value()?.parse()?),
+        }
+        Ok(())
+    });
     options
 }
 

@@ -55,6 +55,7 @@ macro_rules! boxed {
         $(
             boxed!(@ $method $kind $again $trait $given $observe 'a);
             boxed!(@ $method $kind $again $trait $given $observe Send + 'a);
+            boxed!(@ $method $kind $again $trait $given $observe Send + Sync + 'a);
 
             /// It is observed.
             pub struct $kind;

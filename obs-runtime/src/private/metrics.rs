@@ -184,11 +184,28 @@ macro_rules! ready {
 
 ready!(String, Box<str>, Arc<str>, &'static str, Cow<'static, str>);
 
+/// What has a text, for a newtype that is a label.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no text that a label could be: it has no `Display`",
+    label = "implement `Display` for it, or keep its text in the newtype"
+)]
+pub trait LabelText {
+    #[doc(hidden)]
+    fn __obs_write(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display + ?Sized> LabelText for T {
+    fn __obs_write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
 /// Writes what is inside a newtype.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn inner_text<T: fmt::Display + ?Sized>(value: &T, out: &mut dyn fmt::Write) -> fmt::Result {
-    write!(out, "{value}")
+pub fn inner_text<T: LabelText + ?Sized>(value: &T, out: &mut dyn fmt::Write) -> fmt::Result {
+    value.__obs_write(out)
 }

@@ -7,6 +7,7 @@ mod call;
 #[cfg(obs_off)]
 #[path = "off/call.rs"]
 mod call;
+mod carried;
 #[cfg(not(obs_off))]
 mod carriers;
 #[cfg(obs_off)]
@@ -17,6 +18,11 @@ mod classify;
 mod declared;
 mod fields;
 mod hidden;
+#[cfg(not(obs_off))]
+mod located;
+#[cfg(obs_off)]
+#[path = "off/located.rs"]
+mod located;
 mod metrics;
 mod outcome;
 mod place;
@@ -38,13 +44,15 @@ pub use self::call::{Callsite, Site};
 pub use self::call::{
     Span, begin, begin_within, boxed, lazy, observe, open, open_within, prelude, record, sync, unjudged,
 };
+pub use self::carried::{M0, carries};
 pub use self::carriers::{Carrier, CarrierMut, Inbound, Inside, Trust, enter_inbound, inbound, outbound, within};
 pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
 pub use self::fields::{K0, Visit, debug, display};
 pub use self::hidden::H0;
+pub use self::located::{Located, done, entered, located};
 pub use self::metrics::*;
-pub use self::outcome::{C0, Verdict, W0, by_debug};
+pub use self::outcome::{C0, Known, Verdict, W0, by_debug};
 pub use self::place::{links, parent, root};
 pub use self::returned::{R0, R3};
 pub use self::streams::observe_stream;

@@ -87,6 +87,17 @@ pub trait Words<R: ?Sized> {
     fn __obs_verdict(self, value: &R) -> Verdict;
 }
 
+/// Of any value: where the type of one is not known, the compiler says that, and nothing else.
+pub trait Known {
+    #[doc(hidden)]
+    #[inline]
+    fn __obs_known(&self) -> &Self {
+        self
+    }
+}
+
+impl<T: ?Sized> Known for T {}
+
 chain! {
     /// Who judges: a value that says it itself.
     C0(C1);
@@ -196,7 +207,11 @@ macro_rules! refused {
     };
 }
 
-refused!(Pin<Box<dyn Future<Output = O> + '_>>, Pin<Box<dyn Future<Output = O> + Send + '_>>);
+refused!(
+    Pin<Box<dyn Future<Output = O> + '_>>,
+    Pin<Box<dyn Future<Output = O> + Send + '_>>,
+    Pin<Box<dyn Future<Output = O> + Send + Sync + '_>>
+);
 
 impl BoxedFuture {
     #[doc(hidden)]

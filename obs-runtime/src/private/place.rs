@@ -31,7 +31,7 @@ pub fn root() -> Placed {
 /// What a span may be the child of.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no parent of a span",
-    label = "a `Span` of `tracing` or its id, a `Correlation`, a `TraceContext`, or an `Option` of one of them"
+    label = "give a `Span` of `tracing` or its id, a `Correlation`, a `TraceContext`, or an `Option` of one of them"
 )]
 pub trait Parent {
     #[doc(hidden)]
@@ -84,7 +84,7 @@ pub fn links<L: Links>(visit: &mut Visit<'_>, given: L) {
 /// What a span may be linked to: one context or several.
 #[diagnostic::on_unimplemented(
     message = "a span cannot be linked to `{Self}`",
-    label = "a `Correlation`, a `TraceContext`, a `Link`, or something that iterates over them or over `Span`s of `tracing`"
+    label = "give a `Correlation`, a `TraceContext`, a `Link`, or something that iterates over them or over `Span`s of `tracing`"
 )]
 pub trait Links {
     #[doc(hidden)]
@@ -102,7 +102,7 @@ impl<I: IntoIterator<Item: Linked>> Links for I {
 /// One context that a span may be linked to.
 #[diagnostic::on_unimplemented(
     message = "a span cannot be linked to `{Self}`",
-    label = "a `Correlation`, a `TraceContext`, a `Link` or a `Span` of `tracing`"
+    label = "give a `Correlation`, a `TraceContext`, a `Link` or a `Span` of `tracing`"
 )]
 pub trait Linked {
     #[doc(hidden)]

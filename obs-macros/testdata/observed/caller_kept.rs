@@ -1,0 +1,5 @@
+#[observed(text)]
+#[track_caller]
+fn check(&self, text: &str) {
+    assert!(!text.is_empty());
+}

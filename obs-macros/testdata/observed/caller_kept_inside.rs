@@ -1,0 +1,5 @@
+#[observed(value)]
+#[track_caller]
+fn first<T: Clone, const N: usize>((value, _): ([T; N], u8)) -> Option<T> {
+    value.first().cloned()
+}
