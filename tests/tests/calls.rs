@@ -401,3 +401,22 @@ fn interleaved_tasks_never_mix_up_their_fields() {
     let after = seen.logs().iter().find(|line| line["message"] == "after").expect("the line");
     assert_eq!(after["span_id"], Value::Null);
 }
+
+#[observed(ret)]
+async fn waits_an_hour() -> u64 {
+    let begun = tokio::time::Instant::now();
+    tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
+    begun.elapsed().as_secs()
+}
+
+/// The time of a span is that of the world: with tokio's clock paused nobody has waited for an hour.
+#[test]
+fn a_call_is_timed_by_a_clock_of_its_own_while_that_of_tokio_stands_still() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("one");
+    let seen = runtime.block_on(capture_async(waits_an_hour()));
+    assert!(seen.value >= 3_600);
+    let span = seen.span("waits_an_hour");
+    assert!(span.duration.as_secs() < 60, "{:?}", span.duration);
+    assert_eq!(seen.metric("operation_duration_seconds_count", &[("le", "10")]), None);
+    assert!(seen.metric("operation_duration_seconds_sum", &[("outcome", "ok")]).is_some_and(|sum| sum < 60.0));
+}
