@@ -5,6 +5,7 @@
 
 use http::HeaderMap;
 use obs_runtime::propagation::{self, Carrier, Correlation, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, MAX_ID_LENGTH};
+use obs_runtime::{MessageId, RequestId, SessionId};
 
 /// Headers as they came off a wire that checked nothing.
 struct Raw<'d>(Vec<(&'static str, &'d [u8])>);
@@ -60,9 +61,9 @@ fn judge(headers: &Raw<'_>) -> Correlation {
         assert!(state.split(',').count() <= 32 && visible(state), "{state:?}");
     }
     let ids = [
-        arrived.request_id.as_ref().map(|id| id.as_str()),
-        arrived.session_id.as_ref().map(|id| id.as_str()),
-        arrived.message_id.as_ref().map(|id| id.as_str()),
+        arrived.request_id.as_ref().map(RequestId::as_str),
+        arrived.session_id.as_ref().map(SessionId::as_str),
+        arrived.message_id.as_ref().map(MessageId::as_str),
     ];
     for id in ids.into_iter().flatten() {
         assert!((1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?}");

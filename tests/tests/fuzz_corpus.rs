@@ -6,9 +6,12 @@ use std::fs;
 use std::path::Path;
 
 #[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is a crate of its own for the fuzzer")]
 mod targets;
 
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 7] = [
     ("traceparent", targets::traceparent),
     ("tracestate", targets::tracestate),
     ("baggage", targets::baggage),

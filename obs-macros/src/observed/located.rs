@@ -77,7 +77,7 @@ fn stands_alone(func: &Func) -> bool {
     });
     let plain = matches!(sig.safety, syn::Safety::Default) && sig.abi.is_none() && sig.variadic.is_none();
     let this = Ident::new("Self", Span::call_site());
-    let body = func.body.as_ref().map(|body| body.stream()).unwrap_or_default();
+    let body = func.body.as_ref().map(proc_macro2::Group::stream).unwrap_or_default();
     let written = sig.to_token_stream();
     plain
         && !conditional
