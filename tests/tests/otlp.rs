@@ -233,6 +233,41 @@ fn without_a_collector_everything_is_counted_and_the_shutdown_is_in_time() {
     assert_eq!((exported.sent, exported.lost), (0, 10_000));
 }
 
+/// Memory of this process, in bytes.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    text.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
+}
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_calls_without_a_collector() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port");
+    let config = ObservabilityConfig {
+        otlp_endpoint: Some(format!("http://{address}")),
+        otlp_queue_bytes: 1 << 20,
+        ..ObservabilityConfig::default()
+    };
+    let telemetry = Telemetry::builder("tests").config(config).log_writer(std::io::sink()).start().expect("it starts");
+    let calls = || (0..20_000).for_each(|_| drop(info_span!("work").entered()));
+    // The queue is full, and everything that a first call makes is made.
+    calls();
+    let before = resident();
+    calls();
+    calls();
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 1 << 20, "{grown} bytes more");
+    let report = telemetry.shutdown(Duration::from_millis(100));
+    assert_eq!((report.spans_sent, report.spans_lost), (0, 60_000));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_collector_memory_does_not_grow() {
+    let output = tests::alone("alone_calls_without_a_collector").output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn a_collector_that_never_answers_does_not_hold_up_the_shutdown() {
     // A server that accepts by its backlog and says nothing.

@@ -46,9 +46,9 @@ fn the_event_of_an_error_is_one_too_and_info_only_where_that_is_asked_for() {
     service.telemetry.in_scope(|| place(false)).expect_err("on purpose");
     let (_, spans) = service.spans();
     assert_eq!(told(span(&spans, "place")), ["placing", "no room on the first node", "place failed"]);
-    let place = span(&spans, "place");
-    let end = place.start_unix_nanos + place.duration_nanos;
-    assert!(place.events.iter().all(|event| event.unix_nanos <= end), "what tells the end, too");
+    let failed = span(&spans, "place");
+    let end = failed.start_unix_nanos + failed.duration_nanos;
+    assert!(failed.events.iter().all(|event| event.unix_nanos <= end), "what tells the end, too");
     let service = telling(SpanEvents::Off);
     service.telemetry.in_scope(|| place(false)).expect_err("on purpose");
     assert_eq!(told(span(&service.spans().1, "place")), [""; 0]);
