@@ -133,7 +133,8 @@ async fn panels_have_data_exemplars_lead_to_traces_and_failures_reach_who_is_on_
     };
     let directory = Directory::new("alerting");
     let platform = Platform::start(Path::new(env!("CARGO_BIN_EXE_swarm")), &directory.0, &[]).await.unwrap();
-    workload::run(&platform).await.unwrap();
+    let workload = workload::run(&platform).await.unwrap();
+    what_watches_the_cluster_finds_an_agents_pod(&platform.manifest(workload.created.agent_id()).unwrap());
     let (sink, told) = sink().await;
     let alertmanager = alertmanager(&alertmanager_program, &directory, &sink);
     until("Alertmanager is up", async || alertmanager.get("/api/v2/status", &[]).await.get("uptime").map(|_| ())).await;
@@ -174,6 +175,18 @@ async fn panels_have_data_exemplars_lead_to_traces_and_failures_reach_who_is_on_
     platform.stop().await;
 }
 
+/// Prometheus and Vector choose pods by these.
+fn what_watches_the_cluster_finds_an_agents_pod(manifest: &Value) {
+    let labels = &manifest["metadata"]["labels"];
+    assert_eq!(
+        (&labels["app.kubernetes.io/part-of"], &labels["app.kubernetes.io/name"]),
+        (&json!("swarm"), &json!("agent"))
+    );
+    assert!(labels["agent_id"].is_string() && labels["user_id"].is_string());
+    assert_eq!(manifest["spec"]["containers"][0]["ports"][0]["name"], "metrics");
+    assert_eq!(manifest["metadata"]["namespace"], artifacts::PIPELINE.agents_namespace);
+}
+
 /// With the variables as their `All`.
 async fn every_panel_has_data(prometheus: &Server) {
     for dashboard in artifacts::dashboards() {
@@ -192,19 +205,17 @@ async fn every_panel_has_data(prometheus: &Server) {
 
 async fn an_exemplar_leads_to_a_trace_and_its_lines(prometheus: &Server, platform: &Platform) {
     let parameters = [("query", r#"{__name__=~".+_bucket"}"#), ("start", "0"), ("end", "99999999999")];
-    let trace_id = until("an exemplar is there", async || {
+    until("an exemplar's trace was exported and has log lines", async || {
         let found = prometheus.get("/api/v1/query_exemplars", &parameters).await;
-        found["data"][0]["exemplars"][0]["labels"]["trace_id"].as_str().map(str::to_owned)
-    })
-    .await;
-    until("the exemplar's trace was exported", async || {
-        let spans = platform.spans().await.unwrap();
-        spans.iter().any(|span| span.trace_id == trace_id).then_some(())
-    })
-    .await;
-    until("the trace has log lines", async || {
-        let lines = platform.log_lines().unwrap();
-        lines.iter().any(|line| line.text("trace_id") == Some(&trace_id)).then_some(())
+        let series = found["data"].as_array()?.iter();
+        let exemplars = series.filter_map(|series| series["exemplars"].as_array()).flatten();
+        let traces: Vec<&str> = exemplars.filter_map(|exemplar| exemplar["labels"]["trace_id"].as_str()).collect();
+        let (spans, lines) = (platform.spans().await.unwrap(), platform.log_lines().unwrap());
+        let leads = |trace: &&&str| {
+            spans.iter().any(|span| span.trace_id == **trace)
+                && lines.iter().any(|line| line.text("trace_id") == Some(trace))
+        };
+        traces.iter().find(leads).map(|_| ())
     })
     .await;
 }

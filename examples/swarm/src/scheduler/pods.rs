@@ -128,7 +128,12 @@ fn manifest(request: &PodRequest, node: &str, annotations: &BTreeMap<String, Str
         "metadata": {
             "name": format!("agent-{}", request.agent_id),
             "namespace": "swarm-agents",
-            "labels": { "app": "agent", "user_id": request.user_id, "agent_id": request.agent_id },
+            "labels": {
+                "app.kubernetes.io/name": "agent",
+                "app.kubernetes.io/part-of": "swarm",
+                "user_id": request.user_id,
+                "agent_id": request.agent_id,
+            },
             "annotations": annotations,
         },
         "spec": {
@@ -137,6 +142,7 @@ fn manifest(request: &PodRequest, node: &str, annotations: &BTreeMap<String, Str
                 "name": "agent",
                 "image": request.spec.image,
                 "env": env,
+                "ports": [{ "name": "metrics", "containerPort": 9090 }],
                 "resources": { "requests": { "memory": format!("{}Mi", request.spec.memory_mib) } },
             }],
         },
