@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use engines::{Directory, engine, python, run};
+use engines::{Directory, engine, python, remap, run};
 use obs_artifacts::promql;
-use serde_json::Value;
+use serde_json::{Value, json};
 use swarm::artifacts;
 
 fn deploy() -> PathBuf {
@@ -113,6 +113,45 @@ fn infos_are_optional() {
     let (taken, said) = run(Command::new(&amtool).arg("check-config").arg(&path));
     assert!(taken, "{said}");
     assert!(!channels.to_yaml().contains("swarm-info"));
+}
+
+#[test]
+fn vector_sorts_lines_into_streams_and_an_agent_does_not_say_whose_it_is() {
+    let Some(python) = remap() else { return };
+    let directory = Directory::new("remap");
+    let script = directory.write("remap.py", include_str!("engines/remap.py"));
+    let program = directory.write("lines.vrl", &artifacts::PIPELINE.remap());
+    let pod = |namespace: &str, name: &str| json!({ "pod_namespace": namespace, "pod_name": format!("{name}-1"), "container_name": name, "pod_labels": { "app.kubernetes.io/name": name, "agent_id": "a1", "user_id": "u1" } });
+    let service = pod("swarm", "control");
+    let agent = pod("swarm-agents", "agent");
+    let line = |fields: Value| fields.to_string();
+    let said = json!({ "timestamp": "2026-01-15T10:30:00.123Z", "level": "warn", "target": "swarm::control", "trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": null, "user_id": "u2" });
+    let audited = json!({ "level": "info", "target": "audit", "agent_id": "a2" });
+    let forged = json!({ "target": "audit", "agent_id": "a2", "user_id": "u2", "level": "LOUD" });
+    let events = [
+        json!({ "message": line(said), "kubernetes": service }),
+        json!({ "message": line(audited), "kubernetes": service }),
+        json!({ "message": line(forged), "kubernetes": agent }),
+        json!({ "message": "no JSON at all", "kubernetes": agent }),
+        json!({ "message": "[1, 2]", "container_name": "gateway", "label": { "app.kubernetes.io/name": "gateway" } }),
+    ];
+    let input = directory.write("events", &events.map(|event| event.to_string()).join("\n"));
+    let input = std::fs::File::open(input).unwrap();
+    let (ran, said) = run(Command::new(python).args([script, program]).stdin(input));
+    assert!(ran, "{said}");
+    let sorted: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |key: &str| sorted.iter().map(|event| event[key].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(of("stream"), ["platform", "audit", "agent", "agent", "platform"]);
+    assert_eq!(of("level"), ["warn", "info", "info", "info", "info"]);
+    assert_eq!(of("service"), ["control", "control", "agent", "agent", "gateway"]);
+    assert_eq!(of("message")[3], "no JSON at all");
+    assert!(of("timestamp")[0].starts_with("2026-01-15 10:30:00.123"));
+    let metadata: Vec<&Value> = sorted.iter().map(|event| &event["metadata"]).collect();
+    assert_eq!(metadata[0], &json!({ "trace_id": "0af7651916cd43dd8448eb211c80319c", "user_id": "u2" }));
+    assert_eq!(metadata[1], &json!({ "agent_id": "a2" }));
+    for mine in &metadata[2..4] {
+        assert_eq!(*mine, &json!({ "agent_id": "a1", "user_id": "u1" }));
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Pipeline {
         fill(include_str!("../../templates/vector-compose.yaml"), &[("service", &self.service)])
     }
 
-    /// What Vector makes of a line: its stream, its labels, its metadata.
+    /// What Vector makes of a line: its stream, its labels, its metadata. An agent's pod says whose it is in its labels `agent_id` and `user_id`.
     #[must_use]
     pub fn vector(&self) -> String {
         let remap: String = self.remap().lines().map(|line| format!("      {line}\n")).collect();
@@ -131,10 +131,7 @@ impl Pipeline {
     /// The program of [`Pipeline::vector`], in Vector's remap language.
     #[must_use]
     pub fn remap(&self) -> String {
-        fill(
-            include_str!("../../templates/vector-lines.vrl"),
-            &[("service", &self.service), ("agents_namespace", &self.agents_namespace)],
-        )
+        fill(include_str!("../../templates/vector-lines.vrl"), &[("agents_namespace", &self.agents_namespace)])
     }
 
     /// Vector to Loki at this URL.

@@ -20,6 +20,16 @@ pub(crate) fn python(module: &str) -> Option<PathBuf> {
     if import.is_ok_and(|status| status.success()) { Some(python) } else { missing(module) }
 }
 
+/// A Python of 3.12 or later that has Vector's remap language: `OBS_VRL_PYTHON`. Without it nothing is required: many systems have
+/// no such Python.
+pub(crate) fn remap() -> Option<PathBuf> {
+    let python = env::var_os("OBS_VRL_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        println!("skipped: no OBS_VRL_PYTHON");
+    }
+    python
+}
+
 fn missing(name: &str) -> Option<PathBuf> {
     assert!(env::var_os("OBS_REQUIRE_ENGINES").is_none_or(|value| value != "1"), "{name} is not on this machine");
     println!("skipped: {name} not found");
