@@ -60,7 +60,7 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         scheduler: String,
         /// The database
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "PATH")]
         database: PathBuf,
     },
     /// Places agents and runs their pods

@@ -85,7 +85,7 @@ impl Platform {
         let otlp = otlp.as_deref();
         let directory_text = directory.to_str().ok_or("the directory's name is not UTF-8")?;
         let scheduler = start("scheduler", otlp, &["--directory", directory_text]).await?;
-        let database = format!("{directory_text}/control.redb");
+        let database = format!("{directory_text}/control.db");
         let control = ["--scheduler", &url(&scheduler), "--database", &database];
         let control = start("control", otlp, &control).await?;
         let gateway = start("gateway", otlp, &["--control", &url(&control)]).await?;

@@ -1,4 +1,4 @@
-//! Control's records: an embedded database with a table of agents and a table of who owns them.
+//! Records in redb: a table of agents and a table of who owns them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,21 +6,13 @@ use std::sync::Arc;
 use obs_runtime::observed;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::StoreError;
 use crate::model::{AgentId, AgentRecord, UserId};
 
 /// Agent id → record as JSON.
 const AGENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("agents");
 /// (user id, agent id) → nothing: one range gives all agents of a user.
 const OWNERSHIP: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("ownership");
-
-/// Why the database did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("the database failed")]
-    Database(#[source] redb::Error),
-    #[error("a record in the database is not readable")]
-    Record(#[from] serde_json::Error),
-}
 
 /// The database. Its methods block; clones share it.
 #[derive(Clone)]
@@ -106,7 +98,7 @@ macro_rules! from_redb {
     ($($err:ident)*) => {$(
         impl From<redb::$err> for StoreError {
             fn from(err: redb::$err) -> Self {
-                StoreError::Database(err.into())
+                StoreError::Database(redb::Error::from(err).into())
             }
         }
     )*};
