@@ -404,7 +404,7 @@ mod blocks {
             match how {
                 0 => observe!("fails"; { panic!("broken") }),
                 1 => {
-                    observe!("fails"; { todo!(); });
+                    observe!("fails"; { unimplemented!(); });
                     0
                 }
                 2 => now(observe!("fails"; async move { unreachable!("{how}") })),
