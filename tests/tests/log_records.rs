@@ -130,3 +130,20 @@ fn a_logger_that_is_there_already_stays() {
     assert!(output.status.success() && said.contains("the other: still mine"), "{said}");
     assert!(json_lines(&output.stdout).is_empty());
 }
+
+#[test]
+#[ignore = "alone in a process"]
+fn alone_flushes_by_the_facade() {
+    let _telemetry = started("info");
+    for n in 0..1_000 {
+        log::info!(n; "flushed");
+    }
+    log::logger().flush();
+    // Whatever would be written later is not waited for.
+    std::process::exit(0);
+}
+
+#[test]
+fn a_flush_of_the_facade_writes_what_was_logged() {
+    assert_eq!(lines("alone_flushes_by_the_facade").len(), 1_000);
+}

@@ -21,13 +21,16 @@ use crate::outcome::Ended;
 use crate::propagation::{self, Correlation};
 use crate::{SpanId, TraceId};
 
-/// Where an engine's lines and spans go. Nothing in here may block or fail.
+/// Where an engine's lines and spans go. Nothing in here may fail, and nothing but `flush` may block.
 pub(crate) trait Out: Send + Sync {
     /// A whole log line, with its line feed.
     fn line(&self, line: &[u8], level: Level);
 
     /// A span that has ended.
     fn span(&self, span: &Closed<'_>);
+
+    /// Somebody asks for the lines so far to be written, and waits for a while.
+    fn flush(&self) {}
 
     /// Whether spans that are not sampled are wanted too.
     fn wants_unsampled(&self) -> bool {

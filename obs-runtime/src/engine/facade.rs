@@ -75,7 +75,11 @@ impl Log for Bridge {
         });
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        if let Some(core) = dispatcher::get_default(|dispatch| subscriber::of(dispatch).cloned()) {
+            core.out.flush();
+        }
+    }
 }
 
 fn level(level: ::log::Level) -> Level {

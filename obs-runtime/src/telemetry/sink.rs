@@ -1,6 +1,7 @@
 //! Where the lines and spans of a runtime go.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tracing::Level;
 
@@ -10,6 +11,9 @@ use crate::export::Pipeline;
 use crate::log::writer::Writer;
 use crate::metrics::own;
 use crate::muted;
+
+/// How long who flushes without a deadline of its own may be held up.
+const FLUSH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Sink {
     pub(crate) writer: Writer,
@@ -34,6 +38,10 @@ impl Out for Sink {
         for pipeline in self.pipelines.iter() {
             pipeline.close_span(span);
         }
+    }
+
+    fn flush(&self) {
+        self.writer.flush(Instant::now() + FLUSH);
     }
 
     fn wants_unsampled(&self) -> bool {
