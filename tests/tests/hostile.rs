@@ -235,6 +235,28 @@ fn a_key_that_somebody_else_chose_is_there_once() {
     );
 }
 
+#[test]
+fn naughty_strings_do_nothing_to_a_terminal() {
+    let memory = Memory::default();
+    let config = ObservabilityConfig { log_json: false, ..ObservabilityConfig::default() };
+    let telemetry = Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds");
+    for text in FORGED.into_iter().chain(naughty_strings::BLNS.iter().copied()) {
+        telemetry.in_scope(|| {
+            info_span!("plain", user_id = text).in_scope(|| info!(by_value = text, "{text}"));
+            made_by_hand(text);
+        });
+        telemetry.flush(Duration::from_secs(10));
+        let told = String::from_utf8(std::mem::take(&mut *memory.0.lock().expect("not poisoned"))).expect("UTF-8");
+        assert_eq!(told.matches('\n').count(), 2, "{told:?}");
+        // Our own colours begin and end each part; nobody else's are there.
+        let mut plain = told.replace('\n', "");
+        for own in [0, 1, 2, 32] {
+            plain = plain.replace(&format!("\u{1b}[{own}m"), "");
+        }
+        assert_eq!(plain.chars().find(|c| c.is_control()), None, "{told:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
