@@ -88,9 +88,10 @@ fn a_line_after_a_storm_tells_how_many_were_held_back() {
         }
     });
     let again = with_message(&lines, "again");
-    assert!((3..=4).contains(&again.len()), "{again:?}");
+    // At most the first of each second, and on a busy machine some seconds pass without a line.
+    assert!((2..=4).contains(&again.len()), "{again:?}");
     assert_eq!(again[0].get("suppressed"), None);
-    assert!(again[2]["suppressed"].as_u64() > Some(0), "{again:?}");
+    assert!(again[1..].iter().any(|line| line["suppressed"].as_u64() > Some(0)), "{again:?}");
 }
 
 #[test]
