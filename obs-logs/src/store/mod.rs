@@ -17,7 +17,6 @@ pub use self::embedded::{Embedded, Retention};
 #[cfg(feature = "loki")]
 pub use self::loki::{Loki, LokiBuilder};
 pub use self::read::{Cursor, Direction, Filter, Found, Page, Read, Start};
-use crate::collect::Position;
 use crate::model::AgentId;
 
 /// A place for lines. Its futures need not be polled on any particular runtime of tokio, but on one.

@@ -18,9 +18,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode};
 
 use self::answer::Line;
-use super::{
-    Batch, Checkpoint, Cursor, Direction, Filter, Found, LogStore, Page, Position, Read, Start, StoreError, Watch,
-};
+use super::{Batch, Checkpoint, Cursor, Direction, Filter, Found, LogStore, Page, Read, Start, StoreError, Watch};
+use crate::collect::Position;
 use crate::metrics::{Skipped, skipped};
 use crate::model::{AgentId, Level, nanoseconds};
 
