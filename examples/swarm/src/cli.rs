@@ -39,6 +39,17 @@ pub struct Drive {
     pub deadline: u64,
 }
 
+/// Where control finds the logs of agents, and who may ask.
+#[derive(Clone, Debug, Args)]
+pub struct AgentLogs {
+    /// The nodes' directory of container logs; users read their agents' part of it
+    #[arg(long, value_name = "DIRECTORY", required = false, requires = "tokens")]
+    pub containers: PathBuf,
+    /// A JSON file of users and their tokens
+    #[arg(long, value_name = "FILE", required = false, requires = "containers")]
+    pub tokens: PathBuf,
+}
+
 /// The parts of the platform.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -62,6 +73,8 @@ pub enum Command {
         /// The database
         #[arg(long, value_name = "PATH")]
         database: PathBuf,
+        #[command(flatten)]
+        agent_logs: Option<AgentLogs>,
     },
     /// Places agents and runs their pods
     Scheduler {

@@ -13,8 +13,8 @@ async fn main() -> ExitCode {
     let ended = match command {
         None => drive::run(drive).await,
         Some(Command::Gateway { listen, control }) => gateway::run(supervised, listen, &control).await,
-        Some(Command::Control { listen, scheduler, database }) => {
-            control::run(supervised, listen, &database, &scheduler).await
+        Some(Command::Control { listen, scheduler, database, agent_logs }) => {
+            control::run(supervised, listen, &database, &scheduler, agent_logs).await
         }
         Some(Command::Scheduler { listen, directory }) => scheduler::run(supervised, listen, &directory).await,
         Some(Command::Agent { listen, agent_id, user_id, manifest }) => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// The flag that ties a child to its standard input.
 const SUPERVISED: &str = "--supervised";
@@ -72,8 +72,27 @@ impl Process {
     pub async fn start(name: &str, mut command: Command, log: &Path) -> Result<Self, ProcessError> {
         let failed = |source| ProcessError::Start { name: name.to_owned(), source };
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).map_err(failed)?;
-        command.arg(SUPERVISED).stdin(Stdio::piped()).stdout(log).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdout(log);
+        // What a child says on standard error after its announcement (a panic, say) is not lost.
+        let said_by = name.to_owned();
+        let said = move |line: &str| eprintln!("[{said_by}] {line}");
+        Self::start_piped(name, command, async |_| {}, said).await
+    }
+
+    /// The same, where the standard output is as `command` says. If that is a pipe, it is given to `output`, and every line on
+    /// standard error after the announcement to `said`.
+    pub async fn start_piped<O: Future<Output = ()> + Send + 'static>(
+        name: &str,
+        mut command: Command,
+        output: impl FnOnce(ChildStdout) -> O,
+        said_later: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self, ProcessError> {
+        let failed = |source| ProcessError::Start { name: name.to_owned(), source };
+        command.arg(SUPERVISED).stdin(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(output(stdout));
+        }
         let rope = child.stdin.take();
         let stderr = child.stderr.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         let mut lines = BufReader::new(stderr).lines();
@@ -81,7 +100,7 @@ impl Process {
         while let Some(line) = lines.next_line().await.map_err(failed)? {
             let announcement = line.strip_prefix(READY).and_then(|json| serde_json::from_str(json).ok());
             if let Some(announcement) = announcement {
-                tokio::spawn(pass_on(name.to_owned(), lines));
+                tokio::spawn(pass_on(lines, said_later));
                 return Ok(Process { name: name.to_owned(), announcement, child, rope });
             }
             said.push(line);
@@ -113,10 +132,9 @@ impl Process {
     }
 }
 
-/// What a child says on standard error after its announcement (a panic, say) is not lost.
-async fn pass_on(name: String, mut lines: Lines<BufReader<ChildStderr>>) {
+async fn pass_on(mut lines: Lines<BufReader<ChildStderr>>, mut said: impl FnMut(&str)) {
     while let Ok(Some(line)) = lines.next_line().await {
-        eprintln!("[{name}] {line}");
+        said(&line);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod error;
 mod lifecycle;
+mod logs;
 mod registry;
 mod scheduler_client;
 
@@ -13,6 +14,7 @@ use axum::extract::{self, State};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
+use obs_logs::LogsMetrics;
 use obs_runtime::{Builder, SessionId};
 
 use self::error::ControlError;
@@ -20,30 +22,42 @@ use self::lifecycle::Control;
 use self::registry::Registry;
 use self::scheduler_client::SchedulerClient;
 use crate::caller::Caller;
+use crate::cli::AgentLogs;
 use crate::metrics::ControlMetrics;
 use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint};
 use crate::service::{Failure, Service};
 use crate::store::Store;
 
 /// `swarm control`.
-pub async fn run(supervised: bool, listen: SocketAddr, database: &Path, scheduler: &str) -> Result<(), Failure> {
-    let service = Service::start("swarm-control", supervised, Builder::metrics::<ControlMetrics>)?;
+pub async fn run(
+    supervised: bool,
+    listen: SocketAddr,
+    database: &Path,
+    scheduler: &str,
+    agent_logs: Option<AgentLogs>,
+) -> Result<(), Failure> {
+    let with_metrics = |builder: Builder| builder.metrics::<ControlMetrics>().metrics::<LogsMetrics>();
+    let service = Service::start("swarm-control", supervised, with_metrics)?;
     let registry = Registry::restore(Store::open(database)?)?;
+    let logs = agent_logs.map(|logs| logs::serve(&logs.containers, &logs.tokens, registry.clone())).transpose()?;
+    let (logs, collecting) = logs.unzip();
     let control = Control::new(registry, SchedulerClient::new(scheduler)?);
     control.reconcile().await;
-    let served = service.serve(listen, router(control)).await;
+    let served = service.serve(listen, router(control, logs.unwrap_or_default())).await;
+    drop(collecting);
     service.end();
     served
 }
 
-fn router(control: Control) -> Router {
+fn router(control: Control, logs: Router) -> Router {
     Router::new()
         .route("/agents", post(create).get(list))
         .route("/agents/{agent_id}", get(find).delete(remove))
         .route("/agents/{agent_id}/sessions/{session_id}", put(begin_session).delete(end_session))
         .route("/agents/{agent_id}/{change}", post(change))
-        .layer(obs_http::layer())
         .with_state(Arc::new(control))
+        .merge(logs)
+        .layer(obs_http::layer())
 }
 
 async fn create(

@@ -98,6 +98,11 @@ impl Registry {
         }
     }
 
+    /// Whose an agent is, if there is such an agent.
+    pub(super) fn owner_of(&self, agent_id: &AgentId) -> Option<UserId> {
+        self.lock().get(agent_id).map(|agent| agent.record.user_id.clone())
+    }
+
     /// Every agent of the user, as the database has them.
     pub(super) async fn owned_by(&self, user_id: UserId) -> Result<Vec<AgentRecord>, ControlError> {
         let store = self.store.clone();

@@ -1,5 +1,6 @@
 //! The processes of the platform, and the windows through which it is seen from outside.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Platform {
     scheduler: Process,
     control: Process,
     gateway: Process,
+    /// The tokens by which users read their agents' logs.
+    users: HashMap<String, String>,
 }
 
 /// A log line of a service.
@@ -86,16 +89,29 @@ impl Platform {
         let directory_text = directory.to_str().ok_or("the directory's name is not UTF-8")?;
         let scheduler = start("scheduler", otlp, &["--directory", directory_text]).await?;
         let database = format!("{directory_text}/control.db");
+        let (containers, tokens) = (format!("{directory_text}/containers"), format!("{directory_text}/tokens.json"));
+        let users = ["ana", "ben", "cleo"].map(|user| (user.to_owned(), uuid::Uuid::new_v4().to_string()));
+        let users = HashMap::from(users);
+        std::fs::write(&tokens, serde_json::to_vec(&users)?)?;
         let control = ["--scheduler", &url(&scheduler), "--database", &database];
+        let control = [&control[..], &["--containers", &containers, "--tokens", &tokens]].concat();
         let control = start("control", otlp, &control).await?;
         let gateway = start("gateway", otlp, &["--control", &url(&control)]).await?;
-        Ok(Platform { directory: directory.to_owned(), collect, scheduler, control, gateway })
+        Ok(Platform { directory: directory.to_owned(), collect, scheduler, control, gateway, users })
     }
 
     /// Where the public API is.
     #[must_use]
     pub fn gateway(&self) -> String {
         url(&self.gateway)
+    }
+
+    /// What a user gets who asks control for the logs of an agent: the status and the answer.
+    pub async fn agent_logs(&self, user: &str, agent_id: &str, query: &str) -> Result<(u16, String), BoxError> {
+        let token = self.users.get(user).map(String::as_str).unwrap_or_default();
+        let url = format!("{}/v1/agents/{agent_id}/logs?{query}", url(&self.control));
+        let response = reqwest::Client::new().get(url).bearer_auth(token).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
     }
 
     /// Where the collector shows what it got.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::evidence::Evidence;
 use super::platform::{LogLine, Platform};
 use super::terminal::Palette;
-use super::workload::{Conversation, Exchange, Sent, Workload};
+use super::workload::{Conversation, Exchange, LogsRead, Sent, Workload};
 use crate::collect::tree;
 
 /// What every line has and a reader in a hurry does not need.
@@ -48,6 +48,7 @@ pub(super) fn readable(workload: &Workload, evidence: &Evidence) {
     request(palette, &workload.created, evidence);
     session(palette, &workload.session, evidence);
     failure(palette, &workload.failed, evidence);
+    logs(palette, &workload.logs);
     metrics(palette, evidence);
     summary(palette, workload, evidence);
 }
@@ -87,6 +88,20 @@ fn failure(palette: Palette, sent: &Sent, evidence: &Evidence) {
         let (file, line_number) = (line.text("file").unwrap_or("?"), line.fields.get("line").unwrap_or(&Value::Null));
         let (target, trace_id) = (line.text("target").unwrap_or("?"), line.text("trace_id").unwrap_or("?"));
         say(palette.dim(format_args!("in {target}, {file}:{line_number}, trace {trace_id}")));
+    }
+}
+
+fn logs(palette: Palette, reads: &[LogsRead]) {
+    for read in reads {
+        heading(palette, &format!("GET /v1/agents/{}/logs by {}: {}", read.agent_id, read.user_id, read.status));
+        let answer: Value = serde_json::from_str(&read.answer).unwrap_or_default();
+        match answer["logs"].as_array() {
+            Some(logs) => logs.iter().for_each(|entry| {
+                let text = |key: &str| entry[key].as_str().unwrap_or_default();
+                say(format_args!("{} {:5} {}", text("timestamp"), text("level"), text("message")));
+            }),
+            None => say(answer["detail"].as_str().unwrap_or_default()),
+        }
     }
 }
 

@@ -30,6 +30,17 @@ pub struct Workload {
     pub abandoned: Sent,
     /// The session with the agent that was created.
     pub session: Conversation,
+    /// What users got who asked for the logs of the agent that was created.
+    pub logs: Vec<LogsRead>,
+}
+
+/// Somebody asked for an agent's logs.
+#[derive(Clone, Debug)]
+pub struct LogsRead {
+    pub user_id: String,
+    pub agent_id: String,
+    pub status: u16,
+    pub answer: String,
 }
 
 /// A session that is over.
@@ -103,7 +114,28 @@ pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
     let (abandoned, lists) = ben.abandon(platform).await?;
     sent.extend(lists);
     sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone(), session.request.clone()]);
-    Ok(Workload { sent, created: bens, failed, abandoned, session })
+    let logs = read_logs(platform, bens.agent_id()).await?;
+    Ok(Workload { sent, created: bens, failed, abandoned, session, logs })
+}
+
+/// Ben reads what his agent said; Cleo is told of it what she is told of an agent that there never was.
+async fn read_logs(platform: &Platform, agent_id: &str) -> Result<Vec<LogsRead>, BoxError> {
+    let read = async |user_id: &str, agent_id: &str| {
+        let (status, answer) = platform.agent_logs(user_id, agent_id, "tail=3&q=Agent").await?;
+        Ok::<_, BoxError>(LogsRead { user_id: user_id.to_owned(), agent_id: agent_id.to_owned(), status, answer })
+    };
+    // The collector may be a moment behind the agent.
+    let looking = async {
+        loop {
+            let bens = read("ben", agent_id).await?;
+            if bens.answer.contains("Agent ready") {
+                return Ok::<_, BoxError>(bens);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let bens = tokio::time::timeout(REACHED_WITHIN, looking).await.map_err(|_| "the agent's logs did not come")??;
+    Ok(vec![bens, read("cleo", agent_id).await?, read("cleo", "nobodys").await?])
 }
 
 impl User {

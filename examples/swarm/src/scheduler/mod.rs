@@ -2,6 +2,7 @@
 
 mod error;
 mod images;
+mod kubelet;
 mod nodes;
 mod pods;
 

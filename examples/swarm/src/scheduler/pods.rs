@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::error::ScheduleError;
+use super::kubelet::ContainerLog;
 use super::nodes::Place;
 use crate::model::{AgentId, Pod, PodRequest, UserId};
 use crate::process::Process;
@@ -33,9 +35,10 @@ struct RunningPod {
 }
 
 impl Pods {
-    /// Manifests go to `pods/`, log lines of agents to `logs/`.
+    /// Manifests go to `pods/`, what agents write to `containers/` and `logs/`.
     pub(super) fn in_directory(directory: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(directory.join("pods"))?;
+        std::fs::create_dir_all(directory.join("containers"))?;
         std::fs::create_dir_all(directory.join("logs"))?;
         Ok(Pods { directory: directory.to_owned(), running: Mutex::default() })
     }
@@ -84,9 +87,13 @@ impl Pods {
         command.arg("agent");
         command.args(["--agent-id", agent_id.as_str(), "--user-id", user_id.as_str(), "--manifest"]).arg(manifest);
         command.envs(environment(annotations));
-        let log = self.directory.join("logs").join(format!("agent-{agent_id}.jsonl"));
+        command.stdout(Stdio::piped());
+        let log = ContainerLog::create(&self.directory, agent_id).map_err(ScheduleError::Manifest)?;
+        let said = log.clone();
+        let said = move |line: &str| said.write("stderr", line.as_bytes());
         let name = format!("agent {agent_id}");
-        let started = tokio::time::timeout(READY_WITHIN, Process::start(&name, command, &log)).await;
+        let starting = Process::start_piped(&name, command, |stdout| log.take(stdout), said);
+        let started = tokio::time::timeout(READY_WITHIN, starting).await;
         Ok(started.map_err(|_| ScheduleError::Late)??)
     }
 
