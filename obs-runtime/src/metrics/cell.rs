@@ -22,6 +22,8 @@ pub(crate) trait Cell: Send + Sync + 'static {
     const IN_LANES: bool;
     /// Whether its value is asked of somebody's code.
     const ASKS: bool = false;
+    /// What the sum of its one word in the lanes is worth, where it has one: many such are read together.
+    const OF_WORD: Option<fn(u64) -> Value> = None;
     /// An update of the numbers.
     type Update;
 
@@ -62,6 +64,7 @@ impl Cell for CounterCell {
     const KIND: Kind = Kind::Counter;
     const ADDS_UP: bool = true;
     const IN_LANES: bool = true;
+    const OF_WORD: Option<fn(u64) -> Value> = Some(Value::Whole);
     type Update = u64;
 
     fn new() -> Self {
@@ -95,6 +98,7 @@ impl Cell for LevelCell {
     const KIND: Kind = Kind::Gauge;
     const ADDS_UP: bool = true;
     const IN_LANES: bool = true;
+    const OF_WORD: Option<fn(u64) -> Value> = Some(|total| Value::Number(total.cast_signed() as f64));
     type Update = i64;
 
     fn new() -> Self {
@@ -187,7 +191,7 @@ impl Cell for HistogramCell {
 
 /// The bucket of `value`: how many bounds are below it.
 #[inline]
-fn bucket(bounds: &[f64], value: f64) -> usize {
+pub(crate) fn bucket(bounds: &[f64], value: f64) -> usize {
     if bounds.len() > 32 {
         return bounds.partition_point(|bound| *bound < value);
     }

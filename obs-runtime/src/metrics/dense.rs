@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
+use crate::metrics::exemplar::Exemplars;
 use crate::metrics::family::{At, Elsewhere, Given};
 use crate::metrics::label::{LabelSet, LabelVisitor};
 use crate::metrics::lanes::{self, Place, Reading};
-use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
+use crate::metrics::series::{Cursor, Series, Viewer, page_of};
 use crate::metrics::text;
 
 pub(crate) struct Dense<L, C: Cell> {
@@ -137,11 +138,10 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     }
 
     /// Shows the next series, in the order of their labels' variants; says whether there are more.
-    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
+    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>, exemplars: &Exemplars) -> bool {
         let mut there = self.there().skip_while(|(index, ..)| *index < cursor.index);
-        for (_, (series, labels), place) in there.by_ref().take(PAGE) {
-            viewer.view(labels, series, place, self.descriptor);
-        }
+        let page = there.by_ref().take(page_of::<C>()).map(|(_, (series, labels), place)| (&**labels, series, place));
+        viewer.page(page, self.descriptor, exemplars);
         match there.next() {
             Some((index, ..)) => cursor.index = index,
             None => return false,

@@ -4,15 +4,18 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::engine;
 use crate::loss::{Reason, Signal, lost};
-use crate::metrics::cell::Cell;
+use crate::metrics::cell::{self, Cell};
 use crate::metrics::dense::Dense;
 use crate::metrics::descriptor::{Descriptor, closed_series};
+use crate::metrics::exemplar::{Exemplar, Exemplars};
 use crate::metrics::label::LabelSet;
 use crate::metrics::lanes::{Place, Reading};
 use crate::metrics::open::Open;
 use crate::metrics::scope;
-use crate::metrics::series::{Cursor, Series, Viewer};
+use crate::metrics::series::{self, Cursor, Series, Viewer};
+use crate::propagation::TraceContext;
 
 /// Above this many possible series a map is smaller than the array.
 const DENSE: usize = 1 << 14;
@@ -23,6 +26,8 @@ pub(crate) struct Family<L, C: Cell> {
     id: u64,
     descriptor: &'static Descriptor,
     store: Store<L, C>,
+    /// Of its histograms, by their places.
+    exemplars: Exemplars,
 }
 
 enum Store<L, C: Cell> {
@@ -106,7 +111,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
             Some(series) if series <= DENSE => Store::Dense(Dense::new(descriptor, series)),
             _ => Store::Open(Open::new(descriptor)),
         };
-        let family = Arc::new(Family { id: IDS.fetch_add(1, Relaxed), descriptor, store });
+        let family = Arc::new(Family { id: IDS.fetch_add(1, Relaxed), descriptor, store, exemplars: Exemplars::new() });
         if let Some(labels) = L::only() {
             let _ = family.find(Given::Owned(labels));
         }
@@ -119,7 +124,8 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
 
     /// An empty one that stands for this one in a scope.
     fn scoped(&self) -> Arc<Self> {
-        Arc::new(Family { id: self.id, descriptor: self.descriptor, store: Store::Open(Open::new(self.descriptor)) })
+        let store = Store::Open(Open::new(self.descriptor));
+        Arc::new(Family { id: self.id, descriptor: self.descriptor, store, exemplars: Exemplars::new() })
     }
 
     /// What stands for this one in the scope of this thread, if it is in one.
@@ -246,6 +252,24 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
         }
     }
 
+    /// What was observed just now becomes an exemplar of its bucket, if this thread is in a trace that is exported and the one
+    /// that is there is a second old.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn exemplify(&self, at: &At<'_, L, C>, value: f64) {
+        if at.place == 0 || self.here().is_some() {
+            return;
+        }
+        let (bucket, now) = (cell::bucket(self.descriptor.buckets, value), series::now());
+        if !self.exemplars.wants(at.place, bucket, now) {
+            return;
+        }
+        if let Some(trace) = engine::current().and_then(|here| here.trace).filter(TraceContext::sampled) {
+            let (trace_id, span_id) = (trace.trace_id, Some(trace.span_id));
+            self.exemplars.put(at.place, bucket, Exemplar { trace_id, span_id, value, at: now });
+        }
+    }
+
     /// Takes a series away. Handles to it that are kept write to nowhere.
     pub(crate) fn remove(&self, labels: &L) -> bool {
         if let Some(scoped) = self.here() {
@@ -303,8 +327,8 @@ impl<L: LabelSet, C: Cell> AnyFamily for Family<L, C> {
 
     fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
         match &self.store {
-            Store::Dense(dense) => dense.page(cursor, viewer),
-            Store::Open(open) => open.page(cursor, viewer),
+            Store::Dense(dense) => dense.page(cursor, viewer, &self.exemplars),
+            Store::Open(open) => open.page(cursor, viewer, &self.exemplars),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::metrics::cell::{Callback, Cell, CounterCell, GaugeCell, GaugeUpdate, HistogramCell, InfoCell};
 use crate::metrics::descriptor::{Descriptor, Kind, LabelDescriptor};
+use crate::metrics::exemplar;
 use crate::metrics::family::{At, Family};
 use crate::metrics::label::LabelSet;
 use crate::metrics::set::{Families, Metric};
@@ -224,10 +225,14 @@ impl Histogram {
 }
 
 impl<'a, L: LabelSet> HistogramHandle<'a, L> {
-    /// Counts `value` in its bucket. NaN is dropped, and counted as lost.
+    /// Counts `value` in its bucket. NaN is dropped, and counted as lost. Within a trace that is exported it may become the
+    /// exemplar of the bucket, once somebody has asked for OpenMetrics.
     #[inline]
     pub fn observe(&self, value: f64) {
         self.update(value);
+        if exemplar::are_wanted() && !value.is_nan() {
+            self.family.exemplify(&self.at, value);
+        }
     }
 
     /// Observes the seconds from now until the guard is dropped.

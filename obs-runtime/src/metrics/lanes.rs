@@ -10,12 +10,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
-    fence,
-};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::metrics::words;
+pub(crate) use crate::metrics::words::add;
 
 /// How many words a chunk has: four kilobytes, the least that a thread takes.
 const WORDS: usize = 512;
@@ -110,35 +109,12 @@ impl Place {
     }
 
     fn write_current(self, chunk: &Chunk, width: usize, write: &dyn Fn(&[AtomicU64])) {
-        let Some((tag, words)) = self.words(chunk, width) else { return };
-        let found = tag.load(Relaxed);
-        if found != u64::from(self.generation) {
-            if self.is_before(found) {
-                // The place has been given to another series meanwhile.
-                return;
-            }
-            begin(tag, words, self.generation);
+        if let Some((tag, words)) = self.words(chunk, width)
+            && words::claim(tag, words, self.generation)
+        {
+            write(words);
         }
-        write(words);
     }
-
-    fn is_before(self, tag: u64) -> bool {
-        tag != 0 && (tag as u32).wrapping_sub(self.generation) as i32 > 0
-    }
-}
-
-/// Empties words for another generation. A reader that sees one of them changed sees the tag changed too.
-fn begin(tag: &AtomicU64, words: &[AtomicU64], generation: u32) {
-    tag.store(0, Relaxed);
-    fence(Release);
-    words.iter().for_each(|word| word.store(0, Relaxed));
-    tag.store(u64::from(generation), Release);
-}
-
-/// Adds to a word that nobody else writes.
-#[inline]
-pub(crate) fn add(word: &AtomicU64, n: u64) {
-    word.store(word.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
 thread_local! {
@@ -239,13 +215,25 @@ impl Reading {
         for directory in &self.directories {
             let Some(chunk) = directory.get(place.chunk()).and_then(OnceLock::get) else { continue };
             let Some((tag, found)) = place.words(chunk, words.len()) else { continue };
-            if tag.load(Acquire) != u64::from(place.generation) {
-                continue;
-            }
-            words.iter_mut().zip(found).for_each(|(word, found)| *word = found.load(Relaxed));
-            fence(Acquire);
-            if tag.load(Relaxed) == u64::from(place.generation) {
+            if words::read(tag, found, place.generation, words) {
                 show(words);
+            }
+        }
+    }
+
+    /// The sums of many places of one word. One lane after the other, so that the processor fetches many of its words at a
+    /// time: those of one place lie far apart.
+    pub(crate) fn sums(&self, places: &[Place], sums: &mut Vec<u64>) {
+        sums.clear();
+        sums.resize(places.len(), 0);
+        for directory in &self.directories {
+            for (place, sum) in places.iter().zip(&mut *sums) {
+                let Some(chunk) = directory.get(place.chunk()).and_then(OnceLock::get) else { continue };
+                let Some((tag, found)) = place.words(chunk, 1) else { continue };
+                let mut word = [0];
+                if words::read(tag, found, place.generation, &mut word) {
+                    *sum = sum.wrapping_add(word[0]);
+                }
             }
         }
     }

@@ -67,6 +67,12 @@ mod snapshot;
 mod sum;
 mod table;
 pub(crate) mod text;
+mod words;
+
+/// The atomics of the words, under a name that a model of them can give to its own.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
+}
 
 pub(crate) mod check;
 #[cfg(feature = "prometheus")]

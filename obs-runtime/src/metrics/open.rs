@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
+use crate::metrics::exemplar::Exemplars;
 use crate::metrics::family::{At, Elsewhere, Given};
 use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
-use crate::metrics::series::{Cursor, PAGE, Series, Viewer};
+use crate::metrics::series::{Cursor, Series, Viewer, page_of};
 use crate::metrics::table::Finder;
 use crate::metrics::text;
 
@@ -121,31 +122,32 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     }
 
     /// Shows the next series, in the order of their labels; says whether there are more.
-    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
+    pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>, exemplars: &Exemplars) -> bool {
         let after = cursor.after.as_deref().map_or(Unbounded, Excluded);
         let all = self.lock();
-        let page = all.series.range::<str, _>((after, Unbounded)).take(PAGE);
-        let (mut count, mut last) = (0, None);
+        let page = all.series.range::<str, _>((after, Unbounded)).take(page_of::<C>());
+        let mut last = None;
+        let mut count = 0;
         if C::ASKS {
             // Callbacks are asked without the lock: they may well use this metric.
             let page: Vec<_> = page.map(|(labels, found)| (labels.clone(), found.clone())).collect();
             drop(all);
-            for (labels, (series, place)) in &page {
-                viewer.view(labels, series, *place, self.descriptor);
-            }
+            let shown = page.iter().map(|(labels, (series, place))| (&**labels, &**series, *place));
+            viewer.page(shown, self.descriptor, exemplars);
             count = page.len();
             last = page.into_iter().next_back().map(|(labels, _)| labels.into());
         } else {
-            for (labels, (series, place)) in page {
-                viewer.view(labels, series, *place, self.descriptor);
+            let counted = page.map(|(labels, (series, place))| {
                 count += 1;
-                if count == PAGE {
+                if count == page_of::<C>() {
                     last = Some(labels.to_string());
                 }
-            }
+                (&**labels, &**series, *place)
+            });
+            viewer.page(counted, self.descriptor, exemplars);
         }
         cursor.after = last;
-        count == PAGE
+        count == page_of::<C>()
     }
 
     fn lock(&self) -> MutexGuard<'_, All<L, C>> {

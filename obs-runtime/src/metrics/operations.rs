@@ -152,7 +152,7 @@ impl Operation {
         if last.load(Relaxed) != seconds {
             last.store(seconds, Relaxed);
             let (value, at) = (nanos as f64 / 1e9, unix_nanos / 1_000_000);
-            self.exemplars.put(outcome, bucket, Exemplar { trace_id, span_id: Some(span_id), value, at });
+            self.exemplars.put(outcome as u64, bucket, Exemplar { trace_id, span_id: Some(span_id), value, at });
         }
     }
 
@@ -241,7 +241,7 @@ pub(crate) fn snapshots(
         for (outcome, exemplars) in sums.exemplars.iter_mut().enumerate() {
             // Of several callsites any one is as good.
             if exemplars.is_empty() {
-                *exemplars = operation.exemplars.of(outcome);
+                *exemplars = operation.exemplars.of(outcome as u64);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::copies;
 use crate::metrics::descriptor::{Descriptor, Kind};
+use crate::metrics::exemplar;
 use crate::metrics::family::AnyFamily;
 use crate::metrics::lanes::Reading;
 use crate::metrics::operations::{self, OPERATION_DESCRIPTORS};
@@ -171,7 +172,7 @@ fn write(mut sources: Vec<Source>, reading: &Reading, encoder: &mut Encoder<'_>)
                 let births = encoder.format() == Format::OpenMetrics;
                 let mut more = true;
                 while more && encoder.wanted() {
-                    let mut show = |shown: &Shown<'_>| encoder.series(&mut head, shown, &[]);
+                    let mut show = |shown: &Shown<'_>| encoder.series(&mut head, shown);
                     more = family.page(&mut cursor, &mut Viewer { reading, births, show: &mut show });
                     encoder.pause();
                 }
@@ -201,6 +202,9 @@ pub(crate) fn process() -> &'static Registry {
 /// Writes the metrics of the process: operations, the runtime's own, registered sets and, with the feature `prometheus`,
 /// what foreign collectors have.
 pub(crate) fn write_process(format: Format, flush: Flush<'_>) {
+    if format == Format::OpenMetrics {
+        exemplar::want();
+    }
     let reading = Reading::now();
     let ready = operations::of_process(&reading).into_iter().chain(own::snapshots(&reading));
     let ready = ready.chain(process::snapshots()).chain(tokio::snapshots());

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::cell::{Cell, Used};
-use crate::metrics::descriptor::Descriptor;
+use crate::metrics::descriptor::{Descriptor, Kind};
+use crate::metrics::exemplar::{Exemplar, Exemplars};
 use crate::metrics::lanes::{Place, Reading};
 use crate::metrics::text::Value;
 
@@ -69,22 +70,54 @@ impl<L, C: Cell> Series<L, C> {
 /// Who is shown series, and what they want to know.
 pub(crate) struct Viewer<'a> {
     pub(crate) reading: &'a Reading,
-    /// Whether they want to know when a series began: it is one more cache line for each.
+    /// Whether they want to know when a series began, and see exemplars, as OpenMetrics has them.
     pub(crate) births: bool,
     pub(crate) show: &'a mut dyn FnMut(&Shown<'_>),
 }
 
+/// A series that is about to be shown: its labels, itself, and where its numbers lie.
+pub(crate) type Found<'a, L, C> = (&'a str, &'a Series<L, C>, Option<Place>);
+
 impl Viewer<'_> {
-    pub(crate) fn view<L, C: Cell>(
+    /// Shows the series of a page.
+    pub(crate) fn page<'s, L: 's, C: Cell>(
+        &mut self,
+        page: impl Iterator<Item = Found<'s, L, C>>,
+        descriptor: &'static Descriptor,
+        exemplars: &Exemplars,
+    ) {
+        let Some(of_word) = C::OF_WORD else {
+            return page.for_each(|(labels, series, place)| self.view(labels, series, place, descriptor, exemplars));
+        };
+        let (mut found, mut places, mut sums) =
+            (Vec::with_capacity(page_of::<C>()), Vec::with_capacity(page_of::<C>()), Vec::new());
+        for (labels, series, place) in page {
+            let Some(place) = place else { continue };
+            found.push((labels, series));
+            places.push(place);
+        }
+        self.reading.sums(&places, &mut sums);
+        for ((labels, series), sum) in found.into_iter().zip(sums) {
+            let created = if self.births { series.created() } else { 0 };
+            (self.show)(&Shown { labels, created, value: of_word(sum), exemplars: &[] });
+        }
+    }
+
+    fn view<L, C: Cell>(
         &mut self,
         labels: &str,
         series: &Series<L, C>,
         place: Option<Place>,
         descriptor: &'static Descriptor,
+        exemplars: &Exemplars,
     ) {
         if let Some(value) = series.cell.value(place, descriptor, self.reading) {
             let created = if self.births { series.created() } else { 0 };
-            (self.show)(&Shown { labels, created, value });
+            let exemplars = match place {
+                Some(place) if self.births && C::KIND == Kind::Histogram => exemplars.of(place.pack()),
+                _ => Vec::new(),
+            };
+            (self.show)(&Shown { labels, created, value, exemplars: &exemplars });
         }
     }
 }
@@ -96,6 +129,8 @@ pub(crate) struct Shown<'a> {
     /// Milliseconds since the Unix epoch; 0 if that is not known.
     pub(crate) created: u64,
     pub(crate) value: Value,
+    /// By bucket.
+    pub(crate) exemplars: &'a [(usize, Exemplar)],
 }
 
 /// Where the next page of the series of a metric begins.
@@ -105,8 +140,11 @@ pub(crate) struct Cursor {
     pub(crate) after: Option<String>,
 }
 
-/// How many series are shown at a time. In between nothing is locked.
-pub(crate) const PAGE: usize = 128;
+/// How many series are shown at a time; in between nothing is locked, and what was written is handed on. Those of one word
+/// are a line each, the others may be many.
+pub(crate) const fn page_of<C: Cell>() -> usize {
+    if C::OF_WORD.is_some() { 512 } else { 64 }
+}
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now() -> u64 {

@@ -31,7 +31,7 @@ impl Snapshot {
         let mut series = Vec::new();
         let mut cursor = Cursor::default();
         let mut show = |shown: &Shown<'_>| {
-            let Shown { labels, created, value } = shown;
+            let Shown { labels, created, value, .. } = shown;
             let (labels, value) = ((*labels).to_owned(), value.clone());
             series.push(Sample { labels, created: *created, value, exemplars: Vec::new() });
         };
@@ -43,8 +43,8 @@ impl Snapshot {
     pub(crate) fn write(&self, encoder: &mut Encoder<'_>) {
         let mut head = Head::new(self.descriptor, encoder.format());
         for Sample { labels, created, value, exemplars } in &self.series {
-            let shown = Shown { labels, created: *created, value: value.clone() };
-            encoder.series(&mut head, &shown, exemplars);
+            let shown = Shown { labels, created: *created, value: value.clone(), exemplars };
+            encoder.series(&mut head, &shown);
             encoder.pause();
         }
     }

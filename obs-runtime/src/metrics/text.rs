@@ -117,7 +117,7 @@ impl<'a> Encoder<'a> {
         self.hand_on();
     }
 
-    pub(crate) fn series(&mut self, head: &mut Head, shown: &Shown<'_>, exemplars: &[(usize, Exemplar)]) {
+    pub(crate) fn series(&mut self, head: &mut Head, shown: &Shown<'_>) {
         if !std::mem::replace(&mut head.begun, true) {
             let Descriptor { help, unit, .. } = head.descriptor;
             self.header(head.family.0, head.family.1, *unit, help);
@@ -144,7 +144,7 @@ impl<'a> Encoder<'a> {
                     self.out.push_str("\"} ");
                     self.digits(total);
                     if self.format == Format::OpenMetrics
-                        && let Some((_, exemplar)) = exemplars.iter().find(|(bucket, _)| *bucket == at)
+                        && let Some((_, exemplar)) = shown.exemplars.iter().find(|(bucket, _)| *bucket == at)
                     {
                         self.exemplar(exemplar);
                     }
