@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{ReturnType, Type};
 
 use super::arguments::{Arguments, arguments};
-use super::func::recorded;
+use super::func::{may_record, recorded};
 use super::judge::{Judged, judge};
 use super::located::Located;
 use super::shape::{self, Shape};
@@ -155,6 +155,8 @@ impl<'a> Expansion<'a> {
         }
         // The documentation shows what the user wrote.
         let body = self.body.stream();
+        // Its body is resolved too, and `record!` looks for the items.
+        let items = if may_record(&self.body) { items } else { resolved(self.observed).into_token_stream() };
         let shown = braces(self.body.span(), quote_spanned!(Span::mixed_site()=> #inner #items #body));
         quote! {
             #[cfg(not(doc))]
@@ -168,7 +170,7 @@ impl<'a> Expansion<'a> {
     fn items(&self) -> TokenStream {
         let args = &self.observed.args;
         let resolved = resolved(self.observed);
-        let declared = site::declared(&self.rt, args);
+        let declared = may_record(&self.body).then(|| site::declared(&self.rt, args));
         let site = site(&self.rt, &self.observed.span_name(), args);
         quote_spanned!(Span::mixed_site()=> #resolved #declared #site)
     }

@@ -118,6 +118,15 @@ pub(crate) fn bound(pat: &Pat) -> Vec<&Ident> {
     names.0
 }
 
+/// Whether a macro is called anywhere in the body, which may be `record!` or become it.
+pub(crate) fn may_record(body: &Group) -> bool {
+    body.stream().into_iter().any(|tree| match tree {
+        TokenTree::Punct(punct) => punct.as_char() == '!',
+        TokenTree::Group(group) => may_record(&group),
+        _ => false,
+    })
+}
+
 /// The fields that a body records.
 pub(crate) fn recorded(body: Option<&Group>) -> Vec<String> {
     let mut names = Vec::new();
