@@ -50,6 +50,7 @@
 //! | stay in the context across threads, tasks and channels | [`CallContext`], [`spawn_thread`], [`spawn`] |
 //! | serve HTTP | the crate `obs-http`: one layer for a router |
 //! | start and stop, serve `/metrics` and the probes | [`Telemetry`], [`Builder`] |
+//! | have layers of one's own beside it: `fmt`, `tracing-opentelemetry` | [`Telemetry::layer`] |
 //! | change the level while the service runs | [`LevelChange`], `/admin/level` |
 //! | configure it by file and environment | [`ObservabilityConfig`] |
 //! | look at what was emitted, in a test | `testing` (feature) |
@@ -58,7 +59,7 @@
 //!
 //! # Features
 //!
-//! The first seven are on by default. A library that only annotates depends on this crate with `default-features = false`: that is
+//! All but the last two are on by default. A library that only annotates depends on this crate with `default-features = false`: that is
 //! the macros, the engine, log lines, metrics and propagation, without tokio and without axum.
 //!
 //! | Feature | What it adds |
@@ -69,6 +70,7 @@
 //! | `tokio` | [`spawn`] and [`spawn_blocking`], which carry the context; [`InContext`] for futures and streams |
 //! | `serve` | [`Telemetry::serve`] and [`Builder::mount`], [`metrics_router`], [`request_id_middleware`] |
 //! | `otlp` | finished spans over OTLP, by gRPC or by HTTP |
+//! | `layer` | [`Builder::start_layer`] and [`Telemetry::layer`]: a layer over a `tracing_subscriber::Registry` |
 //! | `signal` | [`Telemetry::shutdown_on_signal`], on Unix |
 //! | `otlp-tls` | the same over TLS, by rustls |
 //! | `otel-bridge` | any exporter of the OpenTelemetry SDK ([`export`]); `opentelemetry::Context::current()` as our span, where asked for |

@@ -1,5 +1,6 @@
 //! Helpers of the behaviour tests.
 
+pub mod memory;
 mod service;
 
 use std::env;

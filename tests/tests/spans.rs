@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Barrier};
 
 use obs_runtime::testing::{Captured, capture};
-use obs_runtime::{error, info, info_span, tracing};
+use obs_runtime::{CallContext, error, info, info_span, tracing};
 use serde_json::{Value, json};
 
 fn line<'a, T>(seen: &'a Captured<T>, message: &str) -> &'a Value {
@@ -129,6 +129,18 @@ fn guards_dropped_out_of_order_leave_the_right_span() {
     });
     assert_eq!(line(&seen, "still in b")["span_id"], seen.span("b").span_id.to_string());
     assert_eq!(line(&seen, "in none")["span_id"], Value::Null);
+}
+
+#[test]
+fn a_span_that_only_a_context_holds_ends_with_the_context() {
+    let seen = capture(|| {
+        let span = info_span!("held", user_id = "u1");
+        let context = span.in_scope(CallContext::current);
+        drop(span);
+        context.run(|| info!("in it"));
+    });
+    assert_eq!(line(&seen, "in it")["user_id"], "u1");
+    assert_eq!(seen.spans().len(), 1, "and is not lost");
 }
 
 #[test]

@@ -9,17 +9,18 @@ use tracing::field::{self, Field, Value};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
-use tracing::{Event, Level, dispatcher};
+use tracing::{Dispatch, Event, Level, Metadata, dispatcher};
 
 use crate::engine::callsite::Callsite;
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::{Key, List};
 use crate::engine::held::Held;
+use crate::engine::layer::EngineLayer;
 use crate::engine::made::MadeEvent;
-use crate::engine::record::{Parent, Record};
+use crate::engine::record::{Parent, Rare, Record};
 use crate::engine::stack::{self, Place};
-use crate::engine::{FieldValue, Link, local, slots, subscriber, visit};
+use crate::engine::{FieldValue, Link, SpanKind, context, layer, local, slots, subscriber, visit};
 use crate::log::json;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
@@ -69,6 +70,8 @@ pub(crate) enum Under {
 pub(crate) struct Opening {
     record: Box<Record>,
     site: &'static Callsite,
+    /// Where the engine is a layer: the slot of the record that it has made of the span; else 0.
+    slot: u64,
 }
 
 /// A span is opened without values: they follow one by one, as any subscriber understands.
@@ -77,6 +80,8 @@ const NO_VALUES: [(&Field, Option<&dyn Value>); 0] = [];
 /// Who will see the span of a call.
 enum Viewer {
     Engine(CoreRef, bool),
+    /// An engine that is a layer, and the other layers. Its own filter may hide the span from it: then there is no slot.
+    Layer(CoreRef, tracing::Span, Option<u64>),
     Foreign(tracing::Span),
     Nobody,
 }
@@ -87,21 +92,55 @@ fn viewer(site: &'static Callsite, under: Option<&Under>) -> Viewer {
     dispatcher::get_default(|dispatch| {
         let meta = site.meta();
         let on = interest.is_always() || (!interest.is_never() && dispatch.enabled(meta));
-        match subscriber::of(dispatch) {
-            Some(core) => Viewer::Engine(core.clone(), on),
+        if let Some(core) = subscriber::bare(dispatch) {
+            return Viewer::Engine(core.clone(), on);
+        }
+        match layer::of(dispatch) {
+            Some(layer) if on => layered(layer, dispatch, meta, under),
+            Some(layer) => Viewer::Engine(layer.core().clone(), false),
             // What a subscriber of another thread wants always, is cached as wanted by this one's, which may be none.
-            None if on && !dispatch.is::<NoSubscriber>() => {
-                let values = meta.fields().value_set(&NO_VALUES);
-                Viewer::Foreign(match under {
-                    None | Some(Under::Context(_)) => tracing::Span::new_with(meta, &values, dispatch),
-                    Some(Under::Span(span)) => tracing::Span::child_of_with(span.id(), meta, &values, dispatch),
-                    Some(Under::Id(id)) => tracing::Span::child_of_with(id.clone(), meta, &values, dispatch),
-                    Some(Under::Root) => tracing::Span::new_root_with(meta, &values, dispatch),
-                })
-            }
+            None if on && !dispatch.is::<NoSubscriber>() => Viewer::Foreign(foreign_span(dispatch, meta, under)),
             None => Viewer::Nobody,
         }
     })
+}
+
+/// A span of a subscriber that is not ours.
+fn foreign_span(dispatch: &Dispatch, meta: &'static Metadata<'static>, under: Option<&Under>) -> tracing::Span {
+    let values = meta.fields().value_set(&NO_VALUES);
+    match under {
+        None | Some(Under::Context(_)) => tracing::Span::new_with(meta, &values, dispatch),
+        Some(Under::Span(span)) => tracing::Span::child_of_with(span.id(), meta, &values, dispatch),
+        Some(Under::Id(id)) => tracing::Span::child_of_with(id.clone(), meta, &values, dispatch),
+        Some(Under::Root) => tracing::Span::new_root_with(meta, &values, dispatch),
+    }
+}
+
+/// A span that the engine sees as a layer among others.
+#[cold]
+fn layered(
+    layer: &EngineLayer,
+    dispatch: &Dispatch,
+    meta: &'static Metadata<'static>,
+    under: Option<&Under>,
+) -> Viewer {
+    let span = {
+        // The layer opens its record under what is around the caller: there, the context is.
+        let _context = match under {
+            Some(Under::Context(correlation)) => Some(context::enter(Arc::new(correlation.clone()))),
+            _ => None,
+        };
+        // An id that the registry does not know would make it panic.
+        let is_there = |id: &Id| layer.slot(dispatch, id).is_some();
+        let under = match under {
+            Some(Under::Span(span)) if !span.id().is_some_and(|id| is_there(&id)) => Some(&Under::Root),
+            Some(Under::Id(id)) if !is_there(id) => Some(&Under::Root),
+            under => under,
+        };
+        foreign_span(dispatch, meta, under)
+    };
+    let slot = span.id().and_then(|id| layer.own_slot(dispatch, &id));
+    Viewer::Layer(layer.core().clone(), span, slot)
 }
 
 impl Opening {
@@ -109,6 +148,7 @@ impl Opening {
     pub(crate) fn begin(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
         let active = ACTIVE.load(Relaxed) > 0;
         let mut record;
+        let mut slot = 0;
         match viewer(site, under.as_ref()) {
             Viewer::Engine(core, on) => {
                 record = local::fresh();
@@ -117,6 +157,13 @@ impl Opening {
                     (None, false) => core.measure(&mut record, site.meta()),
                     (Some(under), on) => open_under(&core, &mut record, site, under, on),
                 }
+            }
+            Viewer::Layer(core, span, seen) => {
+                record = local::fresh();
+                core.measure(&mut record, site.meta());
+                record.rare_mut().foreign = Some(span);
+                record.watched = true;
+                slot = seen.unwrap_or(0);
             }
             Viewer::Nobody if !active => return None,
             viewer => {
@@ -145,7 +192,7 @@ impl Opening {
             record.scope = scope::current();
             record.measured = site.operation();
         }
-        Some(Opening { record, site })
+        Some(Opening { record, site, slot })
     }
 
     /// Refers to another span.
@@ -171,12 +218,15 @@ impl Opening {
     /// The open span. Its call is in flight from here on.
     #[inline]
     pub(crate) fn finish(self) -> Held {
-        let Opening { mut record, site } = self;
+        let Opening { mut record, site, slot } = self;
         record.start = Moment::now();
         if let Some(operation) = record.measured {
             operation.begin(record.scope.as_ref());
         }
-        match record.on && record.core.as_ref().is_some_and(|core| core.filter.watches_spans()) {
+        if slot != 0 {
+            return adopt(record, slot);
+        }
+        match record.on && record.watching_core().is_some() {
             true => watched(record, site),
             false => Held::Own(record),
         }
@@ -195,18 +245,41 @@ fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, unde
             record.key = crate::ids::random();
         }
     };
+    let slot = |id: &Id, dispatch: &Dispatch| {
+        subscriber::of(dispatch).filter(|own| own.address() == core.address())?;
+        subscriber::slot(dispatch, id)
+    };
     let id = match &under {
         Under::Context(correlation) => return open(Place::Context(&Arc::new(correlation.clone()))),
-        Under::Span(span) => span.with_subscriber(|(id, dispatch)| {
-            subscriber::of(dispatch).filter(|own| own.address() == core.address()).map(|_| id.into_u64())
-        }),
-        Under::Id(id) => Some(Some(id.into_u64())),
+        Under::Span(span) => span.with_subscriber(|(id, dispatch)| slot(id, dispatch)).flatten(),
+        Under::Id(id) => dispatcher::get_default(|dispatch| slot(id, dispatch)),
         Under::Root => None,
     };
-    let id = id.flatten().unwrap_or(0);
+    let id = id.unwrap_or(0);
     if id == 0 || stack::at_slot(core.address(), id, |parent| open(Place::Record(parent, id))).is_none() {
         open(Place::Nowhere);
     }
+}
+
+/// Makes the record that the engine, as a layer, has made of the span the call's own: until here the call had a draft.
+#[cold]
+fn adopt(mut draft: Box<Record>, slot: u64) -> Held {
+    slots::retain(slot);
+    slots::with(slot, |record| {
+        record.site = draft.site;
+        record.start = draft.start;
+        record.measured = draft.measured;
+        record.scope = draft.scope.take();
+        record.watched = true;
+        if draft.kind != SpanKind::Internal {
+            record.kind = draft.kind;
+        }
+        let Rare { links, foreign, .. } = draft.take_rare();
+        record.rare_mut().foreign = foreign;
+        links.into_iter().for_each(|link| record.link(link));
+    });
+    local::recycle(draft);
+    Held::Slot(slot)
 }
 
 /// Puts the record where a filter with directives on spans knows it by its id, and tells the filter.
@@ -442,7 +515,7 @@ fn close(held: &mut Held, end: Moment, outcome: Ended, failure: Option<&Failure>
             // A handle that is kept longer still gives its ids to log lines.
             let watcher = slots::with(id, |record| {
                 finish(record, end, outcome, error);
-                record.core.clone().filter(|core| core.filter.watches_spans())
+                record.watching_core().cloned()
             });
             if let Some(Some(core)) = watcher {
                 core.filter.closed(id);

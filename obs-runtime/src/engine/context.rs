@@ -9,6 +9,7 @@ use tracing::{Dispatch, Span};
 
 use crate::engine::core::CoreRef;
 use crate::engine::local;
+use crate::engine::plain;
 use crate::engine::slots;
 use crate::engine::stack::{self, Frame, Place};
 use crate::engine::subscriber;
@@ -75,14 +76,20 @@ impl Spot {
     /// Puts this thread there until the guard is dropped.
     pub(crate) fn enter(&self) -> Entered {
         let (frame, entered) = match self {
-            Spot::Slot(id) => (Frame::of_slot(*id), EnteredIn::Slot(*id)),
+            Spot::Slot(id) => {
+                let watching = slots::with(*id, |record| record.watching_core().cloned()).flatten();
+                (Frame::of_slot(*id), EnteredIn::Slot(*id, watching))
+            }
             Spot::Context(correlation) => {
                 (Some(Frame::Context(Arc::clone(correlation))), EnteredIn::Context(Arc::clone(correlation)))
             }
         };
-        if let Some(frame) = frame {
-            // Where the thread has no stack any more, there is nothing to enter.
-            let _ = stack::push(frame);
+        // Where the thread has no stack any more, there is nothing to enter.
+        if let Some(frame) = frame
+            && stack::push(frame).is_ok()
+            && let EnteredIn::Slot(id, Some(core)) = &entered
+        {
+            core.filter.entered(*id);
         }
         Entered(entered)
     }
@@ -102,10 +109,8 @@ impl Clone for Spot {
 
 impl Drop for Spot {
     fn drop(&mut self) {
-        if let Spot::Slot(id) = self
-            && let Some(record) = local::release(*id)
-        {
-            local::recycle(record);
+        if let Spot::Slot(id) = self {
+            plain::close(*id);
         }
     }
 }
@@ -115,17 +120,23 @@ impl Drop for Spot {
 pub(crate) struct Entered(EnteredIn);
 
 enum EnteredIn {
-    Slot(u64),
+    /// With the engine, where its filter has directives on spans.
+    Slot(u64, Option<CoreRef>),
     Context(Arc<Correlation>),
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        stack::take_where(|frame| match (frame, &self.0) {
-            (Frame::Slot { id, .. }, EnteredIn::Slot(own)) => id == own,
+        let left = stack::take_where(|frame| match (frame, &self.0) {
+            (Frame::Slot { id, .. }, EnteredIn::Slot(own, _)) => id == own,
             (Frame::Context(correlation), EnteredIn::Context(own)) => Arc::ptr_eq(correlation, own),
             _ => false,
         });
+        if let EnteredIn::Slot(id, Some(core)) = &self.0
+            && left.is_some()
+        {
+            core.filter.exited(*id);
+        }
     }
 }
 
@@ -137,7 +148,7 @@ pub(crate) struct Snapshot {
     /// Only one that is not the process's own: a scoped dispatcher slows `tracing` down everywhere.
     dispatch: Option<Dispatch>,
     scope: Option<Arc<Scope>>,
-    /// The span of somebody else's subscriber.
+    /// The span of a subscriber that is not ours, or that we are only a layer of.
     foreign: Option<Span>,
 }
 
@@ -173,10 +184,10 @@ impl Snapshot {
     }
 }
 
-/// Where the caller is in the eyes of a subscriber that is none of ours.
+/// Where the caller is in the eyes of a subscriber that is not ours, or that we are only a layer of.
 #[cfg_attr(not(any(feature = "tokio", feature = "testing")), allow(dead_code))]
 fn foreign_span() -> Option<Span> {
     let is_foreign =
-        dispatcher::get_default(|dispatch| subscriber::of(dispatch).is_none() && !dispatch.is::<NoSubscriber>());
+        dispatcher::get_default(|dispatch| subscriber::bare(dispatch).is_none() && !dispatch.is::<NoSubscriber>());
     is_foreign.then(Span::current).filter(|span| !span.is_none())
 }

@@ -70,6 +70,11 @@ impl Deref for CoreRef {
 }
 
 impl CoreRef {
+    /// Makes it the engine of the whole process, which lives as long as that does.
+    pub(crate) fn of_process(core: Core) -> Self {
+        CoreRef::Process(Box::leak(Box::new(core)))
+    }
+
     /// Whether it is the engine of the whole process.
     pub(crate) fn is_process(&self) -> bool {
         matches!(self, CoreRef::Process(_))

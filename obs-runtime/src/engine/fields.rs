@@ -276,8 +276,9 @@ impl List {
         }
     }
 
+    /// Takes a field away, if it is there.
     #[cold]
-    fn forget(&mut self, key: &str) {
+    pub(crate) fn forget(&mut self, key: &str) {
         let Some(at) = self.pieces.iter().position(|piece| piece.key == key) else { return };
         let gone = self.pieces.remove(at);
         self.text.drain(gone.start as usize..gone.end as usize);

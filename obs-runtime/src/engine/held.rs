@@ -6,6 +6,7 @@ use tracing::span::Id;
 use crate::engine::callsite::Callsite;
 use crate::engine::core::CoreRef;
 use crate::engine::local;
+use crate::engine::plain;
 use crate::engine::record::Record;
 use crate::engine::slots;
 use crate::engine::stack::{self, Frame};
@@ -89,9 +90,9 @@ impl Held {
         match self {
             Held::Own(record) => local::recycle(record),
             Held::Slot(id) => {
-                if let Some(record) = local::release(id) {
-                    local::recycle(record);
-                }
+                // Dropped last, with nothing held: where the engine is a layer, the registry's span holds the record too.
+                let _foreign = slots::with(id, Record::take_foreign).flatten();
+                plain::close(id);
             }
             Held::Away(_) | Held::Gone => {}
         }

@@ -16,6 +16,11 @@ pub(crate) mod fields;
 pub(crate) mod filter;
 mod finished;
 pub(crate) mod held;
+#[cfg(feature = "layer")]
+pub(crate) mod layer;
+#[cfg(not(feature = "layer"))]
+#[path = "no_layer.rs"]
+pub(crate) mod layer;
 pub(crate) mod local;
 pub(crate) mod made;
 #[cfg(feature = "otel-bridge")]
@@ -23,6 +28,7 @@ mod mirror;
 #[cfg(not(feature = "otel-bridge"))]
 #[path = "no_mirror.rs"]
 mod mirror;
+pub(crate) mod plain;
 pub(crate) mod record;
 pub(crate) mod sampling;
 pub(crate) mod slots;

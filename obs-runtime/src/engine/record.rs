@@ -136,8 +136,16 @@ impl Record {
         self.rare.get_or_insert_default()
     }
 
+    pub(crate) fn take_rare(&mut self) -> Rare {
+        self.rare.take().map_or_else(Rare::default, |rare| *rare)
+    }
+
     pub(crate) fn foreign(&self) -> Option<&tracing::Span> {
         self.rare()?.foreign.as_ref()
+    }
+
+    pub(crate) fn take_foreign(&mut self) -> Option<tracing::Span> {
+        self.rare.as_mut()?.foreign.take()
     }
 
     pub(crate) fn foreign_and_fields(&mut self) -> (Option<&tracing::Span>, &mut List) {
@@ -156,6 +164,12 @@ impl Record {
     /// The address of its engine: which one it is.
     pub(crate) fn engine(&self) -> usize {
         self.core.as_ref().map_or(0, CoreRef::address)
+    }
+
+    /// Its engine, if the filter of that has directives on spans: then it is told which are entered.
+    #[inline]
+    pub(crate) fn watching_core(&self) -> Option<&CoreRef> {
+        self.core.as_ref().filter(|core| core.filter.watches_spans())
     }
 
     /// Takes over what is around it: its trace, its fields, and what came from the caller.

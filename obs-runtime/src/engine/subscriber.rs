@@ -9,59 +9,28 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 use crate::copies;
-use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
-use crate::engine::fields::List;
-use crate::engine::record::Record;
-use crate::engine::stack::{self, Frame, Place};
-use crate::engine::visit::{EventVisitor, SpanVisitor};
-use crate::engine::{FieldValue, Link, SpanKind, local, slots};
-use crate::loss::{Reason, Signal, lost};
-use crate::metrics::scope;
-use crate::names;
+use crate::engine::plain::{self, Around};
+use crate::engine::{layer, slots, stack};
 
-/// A complete subscriber: spans, ids, log lines and finished spans, without a `Registry`.
+/// A complete subscriber: spans, ids, log lines and finished spans, without a `Registry`. The id of a span is its slot.
 pub(crate) struct Engine(pub(crate) CoreRef);
 
 /// The id of a span that found no slot: known to nobody.
 const NOBODY: u64 = u64::MAX;
 
-impl Engine {
-    /// Runs `f` at what a span or an event hangs under: what it says itself, else what is around it.
-    fn at<R>(&self, root: bool, contextual: bool, parent: Option<&Id>, mut f: impl FnMut(Place<'_>) -> R) -> R {
-        if root {
-            return f(Place::Nowhere);
-        }
-        if contextual {
-            return stack::at_current(self.0.address(), f);
-        }
-        let id = parent.map_or(0, Id::into_u64);
-        match stack::at_slot(self.0.address(), id, |record| f(Place::Record(record, id))) {
-            Some(result) => result,
-            None => f(Place::Nowhere),
-        }
-    }
-}
-
-impl Engine {
-    /// Runs `f` on the span that an event happened in.
-    #[cold]
-    fn in_span(&self, event: &Event<'_>, f: impl FnOnce(&mut Record)) {
-        if event.is_contextual() {
-            stack::in_span(self.0.address(), f);
-        } else if let Some(id) = event.parent() {
-            stack::at_slot(self.0.address(), id.into_u64(), f);
-        }
+fn around(root: bool, contextual: bool, parent: Option<&Id>) -> Around {
+    match parent {
+        _ if root => Around::Nothing,
+        _ if contextual => Around::Current,
+        Some(id) => Around::Slot(id.into_u64()),
+        None => Around::Nothing,
     }
 }
 
 impl Subscriber for Engine {
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
-        if copies::is_one(meta) {
-            copies::met(meta, self.0.is_process());
-            return Interest::never();
-        }
-        self.0.filter.register(meta)
+        register(&self.0, meta)
     }
 
     fn enabled(&self, meta: &Metadata<'_>) -> bool {
@@ -73,83 +42,28 @@ impl Subscriber for Engine {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        let mut record = local::fresh();
-        let meta = attributes.metadata();
-        self.at(attributes.is_root(), attributes.is_contextual(), attributes.parent(), |place| {
-            self.0.open_at(&mut record, meta, place);
-        });
-        // The user's `Display` runs with nothing held.
-        attributes.record(&mut SpanVisitor(&mut record.fields));
-        adopt_conventions(&mut record);
-        record.scope = scope::current();
-        record.start = Moment::now();
-        let watches = self.0.filter.watches_spans();
-        let id = match local::insert(record) {
-            Ok(id) => id,
-            Err(record) => {
-                lost(Signal::Spans, Reason::QueueFull, 1);
-                local::recycle(record);
-                return Id::from_u64(NOBODY);
-            }
-        };
-        if watches {
-            self.0.filter.opened(attributes, id);
-        }
-        Id::from_u64(id)
+        let around = around(attributes.is_root(), attributes.is_contextual(), attributes.parent());
+        Id::from_u64(self.0.new_span(attributes, around).unwrap_or(NOBODY))
     }
 
     fn record(&self, id: &Id, values: &Values<'_>) {
-        let mut later = List::new();
-        values.record(&mut SpanVisitor(&mut later));
-        slots::with(id.into_u64(), |record| {
-            record.record(&later);
-            adopt_conventions(record);
-        });
-        self.0.filter.recorded(id, values);
+        self.0.record(id.into_u64(), values);
     }
 
     fn record_follows_from(&self, id: &Id, follows: &Id) {
-        let engine = self.0.address();
-        let Some(Some(ids)) = stack::at_slot(engine, follows.into_u64(), |other| other.ids) else { return };
-        slots::with(id.into_u64(), |record| record.link(Link { trace_id: ids.trace, span_id: ids.span }));
+        self.0.follows_from(id.into_u64(), follows.into_u64());
     }
 
     fn event(&self, event: &Event<'_>) {
-        let meta = event.metadata();
-        let Some(held_back) = self.0.admits(meta) else { return };
-        local::with_event(|visitor: &mut EventVisitor| {
-            visitor.suppressed(held_back);
-            event.record(visitor);
-            let visitor = &*visitor;
-            local::with_line(|text| {
-                local::with_origin(meta, |origin| {
-                    let at = self.at(event.is_root(), event.is_contextual(), event.parent(), |place| {
-                        self.0.render(text, origin, place, visitor)
-                    });
-                    if self.0.events.want(*meta.level()) {
-                        self.in_span(event, |record| self.0.happened(record, at, origin, visitor));
-                    }
-                });
-                // Handed over with nothing held: with the policy `block` this may wait.
-                self.0.out.line(text, *meta.level());
-            });
-        });
+        self.0.event(event, around(event.is_root(), event.is_contextual(), event.parent()));
     }
 
     fn enter(&self, id: &Id) {
-        let id = id.into_u64();
-        if let Some(frame) = Frame::of_slot(id)
-            && stack::push(frame).is_ok()
-        {
-            self.0.filter.entered(id);
-        }
+        self.0.enter(id.into_u64());
     }
 
     fn exit(&self, id: &Id) {
-        let exited = id.into_u64();
-        if stack::take_where(|frame| matches!(frame, Frame::Slot { id, .. } if *id == exited)).is_some() {
-            self.0.filter.exited(exited);
-        }
+        self.0.exit(id.into_u64());
     }
 
     fn clone_span(&self, id: &Id) -> Id {
@@ -158,14 +72,7 @@ impl Subscriber for Engine {
     }
 
     fn try_close(&self, id: Id) -> bool {
-        let Some(mut record) = local::release(id.into_u64()) else { return false };
-        // An observed call ends its span itself: what is given back here was only a handle on it.
-        if record.site.is_none() {
-            self.0.finish(&mut record, Moment::now(), None, None);
-            self.0.filter.closed(id.into_u64());
-        }
-        local::recycle(record);
-        true
+        plain::close(id.into_u64())
     }
 
     fn current_span(&self) -> Current {
@@ -177,24 +84,13 @@ impl Subscriber for Engine {
     }
 }
 
-/// The field names by which `tracing` code speaks to OpenTelemetry.
-fn adopt_conventions(record: &mut Record) {
-    if !record.fields.may_have(names::OTEL_NAME) && !record.fields.may_have(names::OTEL_KIND) {
-        return;
+/// Whether a callsite is on, for all that is known of it.
+pub(crate) fn register(core: &CoreRef, meta: &'static Metadata<'static>) -> Interest {
+    if copies::is_one(meta) {
+        copies::met(meta, core.is_process());
+        return Interest::never();
     }
-    let mut name = None;
-    for (key, value) in record.fields.own() {
-        match (key, value) {
-            (names::OTEL_NAME, FieldValue::Str(value)) => name = Some(value.into_owned().into()),
-            (names::OTEL_KIND, FieldValue::Str(value)) => {
-                record.kind = SpanKind::parse(&value.to_ascii_lowercase()).unwrap_or(record.kind);
-            }
-            _ => {}
-        }
-    }
-    if name.is_some() {
-        record.rare_mut().name = name;
-    }
+    core.filter.register(meta)
 }
 
 /// The dispatcher of an engine that is the subscriber of some scopes only.
@@ -207,8 +103,22 @@ pub(crate) fn scoped(engine: Engine) -> Dispatch {
     Dispatch::new(engine)
 }
 
-/// The engine behind a dispatcher, if it is one.
+/// The engine that is the subscriber behind a dispatcher, bare.
+#[inline]
+pub(crate) fn bare(dispatch: &Dispatch) -> Option<&CoreRef> {
+    dispatch.downcast_ref::<Engine>().map(|engine| &engine.0)
+}
+
+/// The engine behind a dispatcher, if there is one: as its subscriber, or as a layer.
 #[inline]
 pub(crate) fn of(dispatch: &Dispatch) -> Option<&CoreRef> {
-    dispatch.downcast_ref::<Engine>().map(|engine| &engine.0)
+    bare(dispatch).or_else(|| layer::of(dispatch).map(layer::EngineLayer::core))
+}
+
+/// The slot of the span that this dispatcher, if an engine is behind it, knows by this id.
+pub(crate) fn slot(dispatch: &Dispatch, id: &Id) -> Option<u64> {
+    match bare(dispatch) {
+        Some(_) => Some(id.into_u64()),
+        None => layer::of(dispatch)?.slot(dispatch, id),
+    }
 }

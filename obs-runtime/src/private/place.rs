@@ -129,7 +129,7 @@ impl Linked for Correlation {
 
 impl Linked for tracing::Span {
     fn __obs_link(&self) -> Option<Link> {
-        self.with_subscriber(|(id, dispatch)| subscriber::of(dispatch).and_then(|_| record::link_to(id.into_u64())))?
+        self.with_subscriber(|(id, dispatch)| subscriber::slot(dispatch, id).and_then(record::link_to))?
     }
 }
 

@@ -9,7 +9,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
-use tracing::dispatcher;
 
 use crate::config;
 use crate::telemetry::Inner;
@@ -97,7 +96,7 @@ fn reset_level(runtime: &Arc<Inner>, _: &[u8]) -> Response {
 fn told(runtime: &Inner, what: &'static str) {
     let LevelStatus { filter, remaining, user_id, agent_id, .. } = runtime.level.status();
     let seconds = remaining.map(|left| Duration::as_secs_f64(&left).ceil() as u64);
-    dispatcher::with_default(&runtime.dispatch, || {
+    runtime.in_scope(|| {
         tracing::warn!(target: "obs_runtime::admin", filter, seconds, user_id, agent_id, "{what}");
     });
 }

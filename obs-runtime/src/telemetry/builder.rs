@@ -2,8 +2,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tracing::dispatcher;
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, dispatcher};
 
 use crate::config::ObservabilityConfig;
 use crate::copies;
@@ -20,7 +20,19 @@ use crate::metrics::{MetricSet, RegisterError, set};
 use crate::telemetry::level::Level;
 use crate::telemetry::serving::Serving;
 use crate::telemetry::sink::Sink;
-use crate::telemetry::{Inner, StartError, Telemetry, hook, otlp};
+use crate::telemetry::{Inner, StartError, Telemetry, otlp};
+
+/// Whose subscriber a runtime is to be.
+#[derive(Clone, Copy)]
+enum Subscriber {
+    /// The process's.
+    Process,
+    /// That of some scopes.
+    Scoped,
+    /// It is a layer of somebody else's.
+    #[cfg_attr(not(feature = "layer"), allow(dead_code))]
+    Theirs,
+}
 
 /// Puts a runtime together.
 #[must_use = "nothing starts until `start` or `build`"]
@@ -94,18 +106,27 @@ impl Builder {
     /// When the process has a subscriber already, when the configuration has a value that is not allowed, when a set of metrics declares a name that
     /// is taken, or when the system gives no thread.
     pub fn start(self) -> Result<Telemetry, StartError> {
-        // The engine of the process lives as long as the process does: a hold on it then costs nothing.
-        let telemetry = self.make(|core| CoreRef::Process(Box::leak(Box::new(core))))?;
-        dispatcher::set_global_default(telemetry.inner.dispatch.clone()).map_err(|_| StartError::AlreadyStarted)?;
-        crate::propagation::set_default_trust(telemetry.inner.config.trust);
-        crate::propagation::set_baggage_fields(&telemetry.inner.config.baggage_fields);
+        let telemetry = self.make(CoreRef::of_process, Subscriber::Process)?;
+        let dispatch = telemetry.inner.own_dispatch();
+        dispatcher::set_global_default(dispatch).map_err(|_| StartError::AlreadyStarted)?;
         facade::install();
         telemetry.inner.level.follow();
-        hook::install(Arc::downgrade(&telemetry.inner));
-        copies::tell();
-        for warning in &telemetry.inner.config.warnings {
-            tracing::warn!(target: "obs_runtime::config", "{warning}");
-        }
+        telemetry.started();
+        Ok(telemetry)
+    }
+
+    /// Starts the runtime for a process whose subscriber is another one: a `tracing_subscriber::Registry` with layers, of which
+    /// [`Telemetry::layer`] is one. All else is as with [`start`](Self::start), but that records of the `log` crate come by
+    /// way of that subscriber (`tracing_subscriber`'s `init` sees to it).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), but for a subscriber that is there already.
+    #[cfg(feature = "layer")]
+    pub fn start_layer(self) -> Result<Telemetry, StartError> {
+        let telemetry = self.make(CoreRef::of_process, Subscriber::Theirs)?;
+        // Until their subscriber is there, ours tells what there is to tell.
+        let dispatch = telemetry.inner.own_dispatch();
+        dispatcher::with_default(&dispatch, || telemetry.started());
         Ok(telemetry)
     }
 
@@ -115,10 +136,10 @@ impl Builder {
     /// # Errors
     /// As [`start`](Self::start), but for a subscriber that is there already.
     pub fn build(self) -> Result<Telemetry, StartError> {
-        self.make(|core| CoreRef::Shared(Arc::new(core)))
+        self.make(|core| CoreRef::Shared(Arc::new(core)), Subscriber::Scoped)
     }
 
-    fn make(self, hold: impl FnOnce(Core) -> CoreRef) -> Result<Telemetry, StartError> {
+    fn make(self, hold: fn(Core) -> CoreRef, subscriber: Subscriber) -> Result<Telemetry, StartError> {
         let Builder { service, config, output, metrics, exporters, mirrored, serving } = self;
         copies::announce();
         config.validate().map_err(StartError::Config)?;
@@ -169,7 +190,11 @@ impl Builder {
         let inner = Inner {
             service,
             level: Level::new(core.clone(), config.log_level.clone()),
-            dispatch: if core.is_process() { Dispatch::new(Engine(core)) } else { subscriber::scoped(Engine(core)) },
+            scoped: match subscriber {
+                Subscriber::Scoped => Some(subscriber::scoped(Engine(core.clone()))),
+                Subscriber::Process | Subscriber::Theirs => None,
+            },
+            core,
             writer,
             pipelines,
             serving,

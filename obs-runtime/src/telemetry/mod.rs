@@ -5,6 +5,8 @@ mod administration;
 mod builder;
 mod error;
 mod hook;
+#[cfg(feature = "layer")]
+mod layer;
 mod level;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -30,8 +32,10 @@ pub use self::builder::Builder;
 pub use self::error::StartError;
 pub use self::level::{LevelChange, LevelError, LevelStatus};
 use crate::config::ObservabilityConfig;
+use crate::copies;
 use crate::engine::call::Active;
-use crate::engine::subscriber;
+use crate::engine::core::CoreRef;
+use crate::engine::subscriber::Engine;
 use crate::export::Pipeline;
 use crate::ids;
 use crate::log::Limit;
@@ -63,7 +67,9 @@ pub struct Telemetry {
 struct Inner {
     config: ObservabilityConfig,
     service: String,
-    dispatch: Dispatch,
+    core: CoreRef,
+    /// Where it is the subscriber of some scopes.
+    scoped: Option<Dispatch>,
     writer: Writer,
     pipelines: Arc<[Pipeline]>,
     serving: Serving,
@@ -106,9 +112,21 @@ impl Telemetry {
         &self.inner.config
     }
 
-    /// Runs `work` with this runtime as the subscriber: for one that was built and not started.
+    /// Runs `work` with this runtime as the subscriber: for one that was built and not started. One that was started, or whose
+    /// layer is part of the process's subscriber, needs it not: then `work` runs as it would anyway.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        dispatcher::with_default(&self.inner.dispatch, work)
+        self.inner.in_scope(work)
+    }
+
+    /// What a runtime of the process does once it has begun.
+    fn started(&self) {
+        crate::propagation::set_default_trust(self.inner.config.trust);
+        crate::propagation::set_baggage_fields(&self.inner.config.baggage_fields);
+        hook::install(Arc::downgrade(&self.inner));
+        copies::tell();
+        for warning in &self.inner.config.warnings {
+            tracing::warn!(target: "obs_runtime::config", "{warning}");
+        }
     }
 
     /// Waits until the log lines and spans accepted so far are written and sent, at most for `deadline`.
@@ -138,6 +156,18 @@ impl Telemetry {
 }
 
 impl Inner {
+    /// A subscriber that is this runtime and nothing else.
+    fn own_dispatch(&self) -> Dispatch {
+        Dispatch::new(Engine(self.core.clone()))
+    }
+
+    fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        match &self.scoped {
+            Some(dispatch) => dispatcher::with_default(dispatch, work),
+            None => work(),
+        }
+    }
+
     fn flush(&self, deadline: Instant) {
         self.writer.flush(deadline);
         for pipeline in self.pipelines.iter() {
@@ -168,10 +198,9 @@ impl Inner {
 impl Inner {
     /// Tells of the lines that were held back since the last ones of their callsites: there is none to come.
     fn tell_suppressed(&self) {
-        let limit = subscriber::of(&self.dispatch).and_then(|core| core.limit.as_ref());
-        let suppressed = limit.map_or(0, Limit::take_untold);
+        let suppressed = self.core.limit.as_ref().map_or(0, Limit::take_untold);
         if suppressed > 0 {
-            dispatcher::with_default(&self.dispatch, || {
+            self.in_scope(|| {
                 tracing::warn!(target: "obs_runtime::log", suppressed, "Lines were held back");
             });
         }
