@@ -20,7 +20,7 @@ use crate::engine::layer::EngineLayer;
 use crate::engine::made::MadeEvent;
 use crate::engine::record::{Parent, Rare, Record};
 use crate::engine::stack::{self, Place};
-use crate::engine::{FieldValue, Link, SpanKind, context, layer, local, slots, subscriber, visit};
+use crate::engine::{FieldValue, Link, SpanKind, context, layer, local, running, slots, subscriber, visit};
 use crate::log::json;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
@@ -228,7 +228,12 @@ impl Opening {
         }
         match record.on && record.watching_core().is_some() {
             true => watched(record, site),
-            false => Held::Own(record),
+            false => {
+                if record.on {
+                    running::begun(&mut record, site);
+                }
+                Held::Own(record)
+            }
         }
     }
 }

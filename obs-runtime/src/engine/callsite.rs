@@ -14,6 +14,7 @@ use crate::copies;
 use crate::engine::SpanKind;
 use crate::engine::fields::Key;
 use crate::engine::made::{self, MadeEvent, Named};
+use crate::engine::running;
 use crate::metrics::operations::Operation;
 use crate::names;
 
@@ -232,6 +233,7 @@ impl Callsite {
         // The loser of the race asks the subscriber itself this once.
         copies::announce();
         if self.interest.compare_exchange(UNREGISTERED, REGISTERING, Relaxed, Relaxed).is_ok() {
+            running::register(self);
             callsite::register(self);
         }
         match self.interest.load(Relaxed) {

@@ -44,6 +44,14 @@ pub(crate) fn name() -> &'static str {
 }
 
 impl Moment {
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn of_nanos(nanos: u64) -> Self {
+        Moment(nanos)
+    }
+
     #[inline]
     pub(crate) fn now() -> Self {
         let origin = &*ORIGIN;

@@ -10,6 +10,7 @@ use tracing::{Dispatch, Span};
 use crate::engine::core::CoreRef;
 use crate::engine::local;
 use crate::engine::plain;
+use crate::engine::running;
 use crate::engine::slots;
 use crate::engine::stack::{self, Frame, Place};
 use crate::engine::subscriber;
@@ -78,7 +79,7 @@ impl Spot {
         let (frame, entered) = match self {
             Spot::Slot(id) => {
                 let watching = slots::with(*id, |record| record.watching_core().cloned()).flatten();
-                (Frame::of_slot(*id), EnteredIn::Slot(*id, watching))
+                (Frame::entering(*id), EnteredIn::Slot(*id, watching))
             }
             Spot::Context(correlation) => {
                 (Some(Frame::Context(Arc::clone(correlation))), EnteredIn::Context(Arc::clone(correlation)))
@@ -132,10 +133,13 @@ impl Drop for Entered {
             (Frame::Context(correlation), EnteredIn::Context(own)) => Arc::ptr_eq(correlation, own),
             _ => false,
         });
-        if let EnteredIn::Slot(id, Some(core)) = &self.0
+        if let EnteredIn::Slot(id, watching) = &self.0
             && left.is_some()
         {
-            core.filter.exited(*id);
+            running::left(*id);
+            if let Some(core) = watching {
+                core.filter.exited(*id);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::core::CoreRef;
 use crate::engine::local;
 use crate::engine::plain;
 use crate::engine::record::Record;
+use crate::engine::running;
 use crate::engine::slots;
 use crate::engine::stack::{self, Frame};
 
@@ -38,9 +39,12 @@ impl Held {
     #[inline]
     pub(crate) fn enter(&mut self) {
         self.with_watchers(Dispatch::enter, |core, id| core.filter.entered(id));
+        if running::is_watched() {
+            self.show();
+        }
         let (key, frame) = match std::mem::replace(self, Held::Gone) {
             Held::Own(record) => (record.key, Frame::Own(record)),
-            Held::Slot(id) => match Frame::of_slot(id) {
+            Held::Slot(id) => match Frame::entering(id) {
                 Some(frame) => (frame.key(), frame),
                 None => return,
             },
@@ -55,12 +59,28 @@ impl Held {
         };
     }
 
+    /// Moves the record into a slot, for those who ask what is running.
+    #[cold]
+    fn show(&mut self) {
+        if let Held::Own(record) = self
+            && record.on
+        {
+            *self = match local::insert(std::mem::take(record)) {
+                Ok(id) => Held::Slot(id),
+                Err(record) => Held::Own(record),
+            };
+        }
+    }
+
     /// The same, in the place that the first poll of a future holds for it.
     pub(crate) fn enter_in_place(mut self, site: &'static Callsite) {
         self.with_watchers(Dispatch::enter, |core, id| core.filter.entered(id));
+        if running::is_watched() {
+            self.show();
+        }
         let frame = match self {
             Held::Own(record) => Some(Frame::Own(record)),
-            Held::Slot(id) => Frame::of_slot(id),
+            Held::Slot(id) => Frame::entering(id),
             Held::Away(_) | Held::Gone => None,
         };
         if let Some(back) = frame.and_then(|frame| stack::fill(site, frame)) {
@@ -73,6 +93,9 @@ impl Held {
     pub(crate) fn leave(&mut self) {
         if let Held::Away(key) = *self {
             *self = stack::take(key).map_or(Held::Gone, Held::of);
+            if let Held::Slot(id) = *self {
+                running::left(id);
+            }
             self.with_watchers(Dispatch::exit, |core, id| core.filter.exited(id));
         }
     }

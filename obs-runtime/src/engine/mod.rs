@@ -30,10 +30,16 @@ mod mirror;
 mod mirror;
 pub(crate) mod plain;
 pub(crate) mod record;
+pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod slots;
 pub(crate) mod stack;
 pub(crate) mod subscriber;
+#[cfg(feature = "tokio")]
+mod task;
+#[cfg(not(feature = "tokio"))]
+#[path = "no_task.rs"]
+mod task;
 pub(crate) mod visit;
 
 pub(crate) use self::context::{Entered, current, enter};

@@ -9,7 +9,7 @@ use crate::engine::fields::List;
 use crate::engine::record::Record;
 use crate::engine::stack::{self, Frame, Place};
 use crate::engine::visit::{EventVisitor, SpanVisitor};
-use crate::engine::{FieldValue, Link, SpanKind, local, slots};
+use crate::engine::{FieldValue, Link, SpanKind, local, running, slots};
 use crate::log::Origin;
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::scope;
@@ -120,7 +120,7 @@ impl CoreRef {
     /// Puts this thread into the span in a slot.
     #[inline]
     pub(crate) fn enter(&self, slot: u64) {
-        if let Some(frame) = Frame::of_slot(slot)
+        if let Some(frame) = Frame::entering(slot)
             && stack::push(frame).is_ok()
         {
             self.filter.entered(slot);
@@ -131,6 +131,7 @@ impl CoreRef {
     #[inline]
     pub(crate) fn exit(&self, slot: u64) {
         if stack::take_where(|frame| matches!(frame, Frame::Slot { id, .. } if *id == slot)).is_some() {
+            running::left(slot);
             self.filter.exited(slot);
         }
     }

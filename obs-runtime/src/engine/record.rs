@@ -11,6 +11,7 @@ use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::events::Events;
 use crate::engine::fields::List;
+use crate::engine::running::{Beacon, Polled};
 use crate::engine::sampling::SAMPLED;
 use crate::engine::slots;
 use crate::engine::{Link, SpanKind};
@@ -64,6 +65,8 @@ pub(crate) struct Record {
     pub(crate) kind: SpanKind,
     /// What happened inside it.
     pub(crate) events: Events,
+    /// What it tells to whoever asks what is running.
+    pub(crate) beacon: Option<Arc<Beacon>>,
     /// What few spans have.
     rare: Option<Box<Rare>>,
     /// Somebody is told when it is entered and left: a foreign subscriber, or a filter with directives on spans.
@@ -82,6 +85,8 @@ pub(crate) struct Rare {
     failures: Vec<String>,
     /// The span of a foreign subscriber.
     pub(crate) foreign: Option<tracing::Span>,
+    /// The last time that it was entered while somebody watched.
+    pub(crate) polled: Option<Polled>,
 }
 
 /// A span's place in its trace.
@@ -112,6 +117,9 @@ const HEAD: usize = 75;
 impl Record {
     /// As good as new, with its buffers kept. The ids and times of the next span are set when it opens.
     pub(crate) fn reset(&mut self) {
+        if let Some(beacon) = &self.beacon {
+            beacon.put_out();
+        }
         self.core = None;
         (self.on, self.ended, self.watched) = (false, false, false);
         self.site = None;
@@ -142,6 +150,13 @@ impl Record {
 
     pub(crate) fn foreign(&self) -> Option<&tracing::Span> {
         self.rare()?.foreign.as_ref()
+    }
+
+    /// The thread that was seen to enter it has left it.
+    pub(crate) fn left(&mut self) {
+        if let Some(polled) = self.rare.as_mut().and_then(|rare| rare.polled.as_mut()) {
+            polled.is_inside = false;
+        }
     }
 
     pub(crate) fn take_foreign(&mut self) -> Option<tracing::Span> {

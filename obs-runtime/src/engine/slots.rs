@@ -125,6 +125,16 @@ pub(crate) fn with<R>(id: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     content.record.as_deref_mut().map(f)
 }
 
+/// Runs `f` on every open record, one after the other.
+pub(crate) fn each(mut f: impl FnMut(&mut Record)) {
+    for slot in TABLE.iter().map_while(OnceLock::get).flatten() {
+        if references(slot.state.load(Ordering::Relaxed)) > 0 {
+            let mut content = slot.content.lock().unwrap_or_else(PoisonError::into_inner);
+            content.record.as_deref_mut().into_iter().for_each(&mut f);
+        }
+    }
+}
+
 /// Whether the span of `id` is open.
 pub(crate) fn is_open(id: u64) -> bool {
     slot(id).is_some_and(|slot| {

@@ -7,7 +7,7 @@ use tracing::Metadata;
 use crate::engine::callsite::Callsite;
 use crate::engine::local::{self, with_stack};
 use crate::engine::record::{self, Parent, Record};
-use crate::engine::slots;
+use crate::engine::{running, slots};
 use crate::propagation::Correlation;
 
 /// One level of the stack.
@@ -34,6 +34,14 @@ impl Frame {
     /// The frame of a slot; nothing when it is empty.
     pub(crate) fn of_slot(id: u64) -> Option<Self> {
         slots::with(id, |record| Frame::Slot { id, key: record.key, engine: record.engine(), on: record.on })
+    }
+
+    /// The same for a thread that enters the record.
+    pub(crate) fn entering(id: u64) -> Option<Self> {
+        if running::is_watched() {
+            slots::with(id, running::entered);
+        }
+        Frame::of_slot(id)
     }
 
     /// Names the record; 0 for a frame that has none.

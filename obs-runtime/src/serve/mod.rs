@@ -6,7 +6,9 @@
 //! | metrics | `metrics_address`, `metrics_port` | `GET /metrics` | the text format 0.0.4 |
 //! | | | `GET /healthz` | 200 while the process answers |
 //! | | | `GET /readyz` | 200 from `serve` to `shutdown`, while every [check](crate::Telemetry::ready_when) says yes; else 503, and the names of those that say no |
-//! | administration | `admin_address`, `admin_port` | what was [mounted](crate::Builder::mount) | with `admin_token_file`: to whoever sends `authorization: Bearer …`, else 401 |
+//! | administration | `admin_address`, `admin_port` | `/admin/level` | the log filter: `GET`, `PUT` for a while, `DELETE` |
+//! | | | `GET /debug/spans` | the spans that are open, the oldest first; as JSON, or as text where `accept` says `text/plain` |
+//! | `admin_address`, `admin_port` | what was [mounted](crate::Builder::mount) | with `admin_token_file`: to whoever sends `authorization: Bearer …`, else 401 |
 
 mod admin;
 mod probes;

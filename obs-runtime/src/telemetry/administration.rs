@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use crate::config;
-use crate::telemetry::Inner;
 use crate::telemetry::level::{LevelChange, LevelStatus};
+use crate::telemetry::{Inner, running};
 
 /// Its routes. They do not keep the runtime alive.
 pub(super) fn router(runtime: &Arc<Inner>) -> Router {
@@ -20,7 +20,18 @@ pub(super) fn router(runtime: &Arc<Inner>) -> Router {
         let runtime = Arc::downgrade(runtime);
         move |body: Bytes| async move { answered(&runtime, &body, answer) }
     };
-    Router::new().route("/admin/level", get(of(level)).put(of(set_level)).delete(of(reset_level)))
+    let spans = {
+        let runtime = Arc::downgrade(runtime);
+        move |headers: HeaderMap| async move {
+            runtime
+                .upgrade()
+                .map(|runtime| running::answer(&runtime.core, &headers))
+                .ok_or(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    };
+    Router::new()
+        .route("/admin/level", get(of(level)).put(of(set_level)).delete(of(reset_level)))
+        .route("/debug/spans", get(spans))
 }
 
 fn answered(runtime: &Weak<Inner>, body: &[u8], answer: fn(&Arc<Inner>, &[u8]) -> Response) -> Response {

@@ -14,6 +14,8 @@ mod otlp;
 #[path = "no_otlp.rs"]
 mod otlp;
 #[cfg(feature = "serve")]
+mod running;
+#[cfg(feature = "serve")]
 mod serving;
 #[cfg(not(feature = "serve"))]
 #[path = "no_serving.rs"]

@@ -41,7 +41,7 @@ impl Telemetry {
     }
 
     /// Serves `/metrics`, `/healthz` and `/readyz` at `metrics_address` and `metrics_port`, and the administration at
-    /// `admin_address` and `admin_port`: `/admin/level`, and what is mounted. Both are bound when this returns; they stop at [`shutdown`](Self::shutdown).
+    /// `admin_address` and `admin_port`: `/admin/level`, `/debug/spans`, and what is mounted. Both are bound when this returns; they stop at [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// When an address cannot be bound, when the administration would be open to other machines without a token, or outside
