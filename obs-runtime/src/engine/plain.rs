@@ -121,7 +121,7 @@ impl CoreRef {
     #[inline]
     pub(crate) fn enter(&self, slot: u64) {
         if let Some(frame) = Frame::entering(slot)
-            && stack::push(frame).is_ok()
+            && stack::push_plain(frame).is_ok()
         {
             self.filter.entered(slot);
         }
@@ -186,5 +186,53 @@ fn adopt_conventions(record: &mut Record) {
     }
     if name.is_some() {
         record.rare_mut().name = name;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{info, info_span};
+
+    use super::*;
+    use crate::engine::Closed;
+    use crate::engine::core::{Core, Out};
+    use crate::engine::sampling::Sampler;
+    use crate::engine::subscriber::{self, Engine};
+    use crate::log::Render;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Out for Arc<Lines> {
+        fn line(&self, line: &[u8], _: Level) {
+            self.0.lock().expect("not poisoned").push(String::from_utf8_lossy(line).into_owned());
+        }
+
+        fn span(&self, _: &Closed<'_>) {}
+    }
+
+    #[test]
+    fn what_logs_while_the_stack_is_in_use_is_written_without_a_span() {
+        let lines = Arc::<Lines>::default();
+        let sampler = Sampler::new(1.0, &std::collections::BTreeMap::new());
+        let core = Core::new("info".parse().expect("a filter"), sampler, Render::Json, Box::new(Arc::clone(&lines)));
+        let dispatch = subscriber::scoped(Engine(CoreRef::Shared(Arc::new(core))));
+        tracing::dispatcher::with_default(&dispatch, || {
+            let span = info_span!("around", user_id = "u1");
+            let _inside = span.enter();
+            // As an allocator or a signal handler would that logs.
+            local::with_stack(|_| {
+                info!("from below");
+                let _ = info_span!("below").entered();
+                let _ = tracing::Span::current();
+            });
+            info!("as ever");
+        });
+        let lines = lines.0.lock().expect("not poisoned");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("\"message\":\"from below\",\"trace_id\":null,\"span_id\":null"), "{}", lines[0]);
+        assert!(lines[1].contains("\"user_id\":\"u1\""), "{}", lines[1]);
     }
 }

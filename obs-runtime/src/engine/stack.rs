@@ -14,8 +14,9 @@ use crate::propagation::Correlation;
 pub(crate) enum Frame {
     /// The record of a call that runs here.
     Own(Box<Record>),
-    /// A record that lies in a slot: a span of plain `tracing`, or one that somebody asked for.
-    Slot { id: u64, key: u64, engine: usize, on: bool },
+    /// A record that lies in a slot: a span of plain `tracing`, or one that somebody asked for. A span that was entered before
+    /// and is entered `again` does not become the current one by that: so it is with the registry of `tracing_subscriber`.
+    Slot { id: u64, key: u64, engine: usize, on: bool, again: bool },
     /// The context of a caller elsewhere: the spans above it continue it.
     Context(Arc<Correlation>),
     /// An observed future in its first poll, before its first statement has opened the span.
@@ -33,7 +34,13 @@ pub(crate) enum Place<'a> {
 impl Frame {
     /// The frame of a slot; nothing when it is empty.
     pub(crate) fn of_slot(id: u64) -> Option<Self> {
-        slots::with(id, |record| Frame::Slot { id, key: record.key, engine: record.engine(), on: record.on })
+        slots::with(id, |record| Frame::Slot {
+            id,
+            key: record.key,
+            engine: record.engine(),
+            on: record.on,
+            again: false,
+        })
     }
 
     /// The same for a thread that enters the record.
@@ -76,6 +83,16 @@ pub(crate) fn push(frame: Frame) -> Result<(), Frame> {
     let mut frame = Some(frame);
     with_stack(|stack| stack.extend(frame.take()));
     frame.map_or(Ok(()), Err)
+}
+
+/// The same for a span of plain `tracing`, which may be on the stack already.
+#[inline]
+pub(crate) fn push_plain(mut frame: Frame) -> Result<(), Frame> {
+    if let Frame::Slot { id, again, .. } = &mut frame {
+        let is_it = |frame: &Frame| matches!(frame, Frame::Slot { id: own, .. } if own == id);
+        *again = with_stack(|stack| stack.iter().any(is_it)).unwrap_or(false);
+    }
+    push(frame)
 }
 
 /// Takes the topmost frame of this record off the stack: guards may be dropped out of order, so never the top blindly.
@@ -169,7 +186,9 @@ pub(crate) fn at_slot<R>(engine: usize, id: u64, f: impl FnOnce(&mut Record) -> 
 fn current(stack: &[Frame], engine: usize, on: bool) -> Option<usize> {
     stack.iter().rposition(|frame| match frame {
         Frame::Own(record) => record.engine() == engine && (record.on || !on),
-        Frame::Slot { id, engine: own, on: is_on, .. } => *own == engine && (*is_on || !on) && slots::is_open(*id),
+        Frame::Slot { id, engine: own, on: is_on, again, .. } => {
+            *own == engine && (*is_on || !on) && !again && slots::is_open(*id)
+        }
         Frame::Context(_) => true,
         Frame::Opening(_) => false,
     })
@@ -264,7 +283,8 @@ pub(crate) fn current_span(engine: usize) -> Option<(u64, &'static Metadata<'sta
 /// What a task that is started here takes along: the innermost record, in a slot and with a reference, or context.
 pub(crate) fn share_current() -> Option<Frame> {
     with_stack(|stack| {
-        let at = stack.iter().rposition(|frame| !matches!(frame, Frame::Opening(_)))?;
+        let at =
+            stack.iter().rposition(|frame| !matches!(frame, Frame::Opening(_) | Frame::Slot { again: true, .. }))?;
         if let Frame::Context(correlation) = &stack[at] {
             return Some(Frame::Context(Arc::clone(correlation)));
         }
@@ -283,7 +303,7 @@ fn promote(frame: &mut Frame) -> Option<u64> {
     let (key, engine, on) = (record.key, record.engine(), record.on);
     match local::insert(std::mem::take(record)) {
         Ok(id) => {
-            *frame = Frame::Slot { id, key, engine, on };
+            *frame = Frame::Slot { id, key, engine, on, again: false };
             Some(id)
         }
         Err(back) => {
@@ -298,9 +318,9 @@ pub(crate) fn find<R>(mut f: impl FnMut(Place<'_>) -> Option<R>) -> Option<R> {
     with_stack(|stack| {
         stack.iter_mut().rev().find_map(|frame| match frame {
             Frame::Own(record) => f(Place::Record(record, 0)),
+            Frame::Opening(_) | Frame::Slot { again: true, .. } => None,
             Frame::Slot { id, .. } => slots::with(*id, |record| f(Place::Record(record, *id))).flatten(),
             Frame::Context(correlation) => f(Place::Context(correlation)),
-            Frame::Opening(_) => None,
         })
     })
     .flatten()
