@@ -28,8 +28,10 @@ use serde_json::Value;
 use tracing::{Dispatch, Level, dispatcher};
 
 use crate::engine::call::Active;
+use crate::engine::clock::Moment;
 use crate::engine::core::{Core, CoreRef, Out};
 use crate::engine::filter::Filter;
+use crate::engine::running;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::{self, Engine};
 use crate::engine::{Closed, FieldValue, FinishedSpan, Link, SpanKind};
@@ -63,6 +65,7 @@ pub struct Captured<T> {
     /// What it returned.
     pub value: T,
     spans: Vec<CapturedSpan>,
+    open: Vec<String>,
     logs: Vec<Value>,
     scope: Arc<Scope>,
     _active: Active,
@@ -87,6 +90,13 @@ impl<T> Captured<T> {
             [span] => span,
             _ => panic!("{} spans are named `{name}`; all: {:?}", named.len(), self.spans),
         }
+    }
+
+    /// The names of the spans that were begun and had not ended by the end of the capture, the oldest first: held by a handle
+    /// that is still there, by a task that goes on, or leaked.
+    #[must_use]
+    pub fn open_spans(&self) -> &[String] {
+        &self.open
     }
 
     /// The log lines, parsed.
@@ -246,10 +256,12 @@ impl Capture {
     }
 
     fn finish<T>(self, value: T) -> Captured<T> {
+        let open = subscriber::of(&self.dispatch).map_or(Vec::new(), |core| running::open(core, Moment::now()));
+        let open = open.into_iter().map(|running| running.name).collect();
         let lines = std::mem::take(&mut *lock(&self.memory.lines));
         let logs = serde_json::Deserializer::from_slice(&lines).into_iter().filter_map(Result::ok).collect();
         let spans = std::mem::take(&mut *lock(&self.memory.spans)).into_iter().map(CapturedSpan::from).collect();
-        Captured { value, spans, logs, scope: self.scope, _active: self.active }
+        Captured { value, spans, open, logs, scope: self.scope, _active: self.active }
     }
 }
 

@@ -194,6 +194,12 @@ pub(crate) fn all(core: &CoreRef) -> (Vec<Running>, Duration) {
         SINCE.store(now.nanos(), Ordering::Relaxed);
     }
     let since = Moment::of_nanos(SINCE.load(Ordering::Relaxed));
+    (open(core, since), Duration::from_nanos(now.since(since)))
+}
+
+/// The same without a watch: what was seen of spans when they were entered, is told from `since` on.
+pub(crate) fn open(core: &CoreRef, since: Moment) -> Vec<Running> {
+    let now = Moment::now();
     let mut running = in_slots(core.address(), now, since);
     let seen: HashSet<SpanId> = running.iter().map(|running| running.span_id).collect();
     let (beacons, sites) = {
@@ -203,7 +209,7 @@ pub(crate) fn all(core: &CoreRef) -> (Vec<Running>, Duration) {
     let beacons = beacons.iter().filter_map(|beacon| beacon.read(core.address(), &sites));
     running.extend(beacons.filter(|running| !seen.contains(&running.span_id)));
     running.sort_by_key(|running| std::cmp::Reverse(running.age));
-    (running, Duration::from_nanos(now.since(since)))
+    running
 }
 
 fn in_slots(engine: usize, now: Moment, since: Moment) -> Vec<Running> {
