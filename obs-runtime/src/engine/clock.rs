@@ -48,6 +48,7 @@ impl Moment {
         self.0
     }
 
+    /// So long after the first reading.
     pub(crate) const fn of_nanos(nanos: u64) -> Self {
         Moment(nanos)
     }
@@ -63,12 +64,6 @@ impl Moment {
         if nanos.saturating_sub(ANCHORED.load(Relaxed)) >= ANCHOR_EVERY {
             anchor(origin, nanos);
         }
-        Moment(nanos)
-    }
-
-    /// So long after the first reading.
-    #[cfg(test)]
-    pub(crate) fn of_nanos(nanos: u64) -> Self {
         Moment(nanos)
     }
 
