@@ -413,19 +413,18 @@ pub(crate) fn record(site: &'static Callsite, fields: impl FnOnce(&mut Recorder<
 pub(crate) fn record_on(held: &mut Held, fields: impl FnOnce(&mut Recorder<'_>)) {
     match held.with(|record| (record.on, record.foreign().cloned())) {
         Some((_, Some(span))) => fields(&mut Recorder::Foreign(&span)),
-        Some((true, None)) => {
-            let mut later = List::new();
-            fields(&mut Recorder::Engine(&mut later));
+        Some((true, None)) => local::with_list(|later| {
+            fields(&mut Recorder::Engine(later));
             let watched = held.with(|record| {
-                record.record(&later);
+                record.record(later);
                 record.watched.then(|| (record.core.clone(), record.site, record.key))
             });
             if let Some(Some((Some(core), Some(site), key))) = watched
                 && let Some(id) = stack::slot_of(key)
             {
-                tell_filter(&core, id, site, &later);
+                tell_filter(&core, id, site, later);
             }
-        }
+        }),
         _ => {}
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use tracing::Metadata;
 
+use crate::engine::fields::List;
 use crate::engine::record::Record;
 use crate::engine::slots::{self, Cache};
 use crate::engine::stack::Frame;
@@ -132,6 +133,12 @@ pub(crate) fn with_event<R>(f: impl FnOnce(&mut EventVisitor) -> R) -> R {
     event.clear();
     with(|local| local.event.set(event));
     result
+}
+
+/// Runs `f` on an empty list of fields. A list within a list (a `Display` that records) gets one of its own.
+#[inline]
+pub(crate) fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> R {
+    with_event(|event| f(&mut event.fields))
 }
 
 /// Runs `f` on the origin of the lines of this callsite.

@@ -65,11 +65,12 @@ impl CoreRef {
 
     /// Records late fields.
     pub(crate) fn record(&self, slot: u64, values: &Values<'_>) {
-        let mut later = List::new();
-        values.record(&mut SpanVisitor(&mut later));
-        slots::with(slot, |record| {
-            record.record(&later);
-            adopt_conventions(record);
+        local::with_list(|later| {
+            values.record(&mut SpanVisitor(later));
+            slots::with(slot, |record| {
+                record.record(later);
+                adopt_conventions(record);
+            });
         });
         self.filter.recorded(&Id::from_u64(slot), values);
     }
