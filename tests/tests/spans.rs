@@ -1,10 +1,10 @@
 //! Spans and log lines of plain `tracing` code, seen from outside.
 
 use std::fmt;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 
 use obs_runtime::testing::{Captured, capture};
-use obs_runtime::{CallContext, error, info, info_span, tracing};
+use obs_runtime::{CallContext, Telemetry, error, info, info_span, tracing};
 use serde_json::{Value, json};
 
 fn line<'a, T>(seen: &'a Captured<T>, message: &str) -> &'a Value {
@@ -279,4 +279,76 @@ fn a_long_chain_of_spans_each_begun_in_the_one_before_stays_cheap() {
     });
     assert_eq!(line(&seen, "end")["user_id"], "u1");
     assert_eq!(seen.spans().len(), 5_001);
+}
+
+/// The keys of a line as they stand there, with those that a parser would take for one.
+fn keys(line: &str) -> Vec<String> {
+    struct Keys(Vec<String>);
+    impl<'de> serde::Deserialize<'de> for Keys {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Keys;
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Keys, M::Error> {
+                    let mut keys = Vec::new();
+                    while let Some((key, _)) = map.next_entry::<String, Value>()? {
+                        keys.push(key);
+                    }
+                    Ok(Keys(keys))
+                }
+            }
+            deserializer.deserialize_map(Visitor)
+        }
+    }
+    serde_json::from_str::<Keys>(line).unwrap_or_else(|err| panic!("{err} in {line}")).0
+}
+
+#[derive(Clone, Default)]
+struct Text(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Text {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_field_that_comes_twice_stands_once_with_the_value_of_the_innermost_and_last() {
+    let text = Text::default();
+    let telemetry = Telemetry::builder("tests").log_writer(text.clone()).build().expect("nothing is wrong");
+    telemetry.in_scope(|| {
+        let outer = info_span!("outer", user_id = "u1", x = 1, late = tracing::field::Empty);
+        let inner = outer.in_scope(|| info_span!("inner", x = 2, late = tracing::field::Empty, level = "forged"));
+        inner.record("late", 1);
+        inner.record("late", 2);
+        outer.record("late", 3);
+        inner.in_scope(|| info!(x = 3, user_id = "u2", y = 1, "said"));
+        inner.in_scope(|| info!(late = i128::MIN, big = u128::MAX, exact = (1_u64 << 53) + 1, "numbers"));
+    });
+    telemetry.flush(std::time::Duration::from_secs(10));
+    let text = String::from_utf8(text.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    for line in text.lines() {
+        let mut keys = keys(line);
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "a key stands twice in {line}");
+    }
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let [said, numbers] = &lines[..] else { panic!("{text}") };
+    assert_eq!((&said["x"], &said["user_id"], &said["late"]), (&json!(3), &json!("u2"), &json!(2)));
+    assert_eq!((&said["level"], &said["level_"]), (&json!("info"), &json!("forged")));
+    assert_eq!(numbers["exact"], json!((1_u64 << 53) + 1));
+    // `serde_json` reads integers beyond 64 bits as floats: as text they are exact.
+    for exact in [format!("\"late\":{}", i128::MIN), format!("\"big\":{}", u128::MAX)] {
+        assert!(text.contains(&exact) || text.contains(&exact.replace(':', ":\"")), "{exact} is not in {text}");
+    }
 }
