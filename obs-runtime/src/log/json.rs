@@ -19,23 +19,32 @@ pub(crate) fn escape(text: &mut Vec<u8>, value: &str) {
 pub(crate) fn is_plain(value: &str) -> bool {
     // Eight bytes a step, without branches; the last step overlaps the one before.
     let bytes = value.as_bytes();
-    let (words, _) = bytes.as_chunks::<8>();
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return !bytes.iter().any(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\');
+    let found = if let Some(last) = bytes.last_chunk::<8>() {
+        bytes.as_chunks::<8>().0.iter().fold(specials(last), |found, word| found | specials(word))
+    } else if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        specials(&[*a, *b, *c, *d, *e, *f, *g, *h])
+    } else {
+        return !bytes.iter().any(|byte| is_special(*byte));
     };
-    let found = |found: u64, word: &[u8; 8]| found | specials(u64::from_le_bytes(*word));
-    words.iter().chain([last]).fold(0, found) == 0
+    found & TOPS == 0
 }
 
-/// A bit at the top of each byte that needs an escape, and perhaps of bytes above such a one.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// A bit at the top of each byte that needs an escape, and perhaps of bytes above such a one; what else there is says nothing.
 #[inline]
-const fn specials(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
+const fn specials(word: &[u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(*word);
     let quote = word ^ (ONES * b'"' as u64);
     let slash = word ^ (ONES * b'\\' as u64);
     let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & TOPS
+    control | (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)
+}
+
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Copies the runs between what must be escaped.
@@ -44,7 +53,7 @@ fn escape_runs(text: &mut Vec<u8>, value: &str) {
     let bytes = value.as_bytes();
     let mut clean = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !is_special(byte) {
             continue;
         }
         text.extend_from_slice(&bytes[clean..at]);
@@ -92,6 +101,16 @@ pub(crate) fn string(text: &mut Vec<u8>, value: &str) {
     let value = shortened(value, LONGEST_VALUE);
     text.reserve(value.len() + 2);
     text.push(b'"');
+    escape(text, value);
+    text.push(b'"');
+}
+
+/// Appends `before`, which ends in a quote, and `value` as the string that this quote begins.
+#[inline]
+pub(crate) fn string_behind(text: &mut Vec<u8>, before: &str, value: &str) {
+    let value = shortened(value, LONGEST_VALUE);
+    text.reserve(before.len() + value.len() + 1);
+    text.extend_from_slice(before.as_bytes());
     escape(text, value);
     text.push(b'"');
 }

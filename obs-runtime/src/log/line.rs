@@ -11,7 +11,7 @@ use crate::log::{json, pretty};
 pub(crate) struct Origin {
     pub(crate) level: Level,
     pub(crate) target: String,
-    /// `","level":…,"target":…,"message":`, behind the time.
+    /// `{"timestamp":…,"level":…,"target":…,"message":`, with the time still to be put in.
     before: Vec<u8>,
     /// `,"file":…,"line":…`, behind the ids.
     after: Vec<u8>,
@@ -24,6 +24,8 @@ impl Origin {
 
     pub(crate) fn new(level: Level, target: &str, file: Option<&str>, line: Option<u32>) -> Self {
         let (mut before, mut after) = (Vec::new(), Vec::new());
+        before.extend_from_slice(b"{\"timestamp\":\"");
+        before.extend_from_slice(&[0; STAMP_LENGTH]);
         before.extend_from_slice(b"\",\"level\":\"");
         before.extend_from_slice(name(level).as_bytes());
         before.extend_from_slice(b"\",\"target\":");
@@ -76,10 +78,13 @@ impl Render {
     }
 }
 
+#[inline]
 fn json_line(text: &mut Vec<u8>, line: &Line<'_>) {
-    text.extend_from_slice(b"{\"timestamp\":\"");
-    text.extend_from_slice(&timestamp(line.unix_nanos));
+    let start = text.len();
     text.extend_from_slice(&line.origin.before);
+    if let Some(stamp) = text.get_mut(start + STAMP_AT..start + STAMP_AT + STAMP_LENGTH) {
+        stamp.copy_from_slice(&timestamp(line.unix_nanos));
+    }
     text.extend_from_slice(if line.message.is_empty() { b"\"\"" } else { line.message });
     text.extend_from_slice(line.ids);
     text.extend_from_slice(&line.origin.after);
@@ -99,24 +104,34 @@ pub(crate) fn name(level: Level) -> &'static str {
     }
 }
 
-/// `2026-01-15T10:30:00.123Z`.
-pub(crate) fn timestamp(unix_nanos: u64) -> [u8; 24] {
-    thread_local! { static SECOND: Cell<(u64, [u8; 24])> = const { Cell::new((u64::MAX, [0; 24])) }; }
-    let (second, millis) = (unix_nanos / 1_000_000_000, (unix_nanos / 1_000_000 % 1_000) as u32);
-    // The date is worked out once a second and thread.
-    let mut text = match SECOND.try_with(Cell::get) {
-        Ok((known, text)) if known == second => text,
-        _ => {
-            let text = date(second);
-            let _ = SECOND.try_with(|known| known.set((second, text)));
-            text
-        }
-    };
-    digits(&mut text[20..23], millis);
+const STAMP_LENGTH: usize = 24;
+/// Where the time stands in a line.
+const STAMP_AT: usize = b"{\"timestamp\":\"".len();
+
+/// `2026-01-15T10:30:00.123Z`, as a thread has it ready for the millisecond.
+#[inline]
+pub(crate) fn timestamp(unix_nanos: u64) -> [u8; STAMP_LENGTH] {
+    let millis = unix_nanos / 1_000_000;
+    match STAMP.get() {
+        (known, text) if known == millis => text,
+        (known, text) => renewed(millis, known, text),
+    }
+}
+
+thread_local! { static STAMP: Cell<(u64, [u8; STAMP_LENGTH])> = const { Cell::new((u64::MAX, [0; STAMP_LENGTH])) }; }
+
+#[cold]
+fn renewed(millis: u64, known: u64, mut text: [u8; STAMP_LENGTH]) -> [u8; STAMP_LENGTH] {
+    // The date is worked out once a second.
+    if known / 1_000 != millis / 1_000 {
+        text = date(millis / 1_000);
+    }
+    digits(&mut text[20..23], (millis % 1_000) as u32);
+    STAMP.set((millis, text));
     text
 }
 
-fn date(second: u64) -> [u8; 24] {
+fn date(second: u64) -> [u8; STAMP_LENGTH] {
     // Days to a civil date, by the proleptic Gregorian calendar, in eras of 400 years that begin in March.
     let days = second / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
