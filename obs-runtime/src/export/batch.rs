@@ -331,7 +331,8 @@ impl Batch {
     }
 
     /// Adds a span whose events begin here.
-    #[inline]
+    // Inlined, so that what is put together here is put together where it will lie.
+    #[inline(always)]
     fn put(&mut self, first_event: usize, parts: Parts<'_>) {
         let Parts { fixed, name, trace_state, fields, error, links, events } = parts;
         let text = self.text.len();
@@ -340,7 +341,9 @@ impl Batch {
             Name::Text(name) => ("", name),
         };
         let mut add = |text: &[u8]| {
-            self.text.extend_from_slice(text);
+            if !text.is_empty() {
+                self.text.extend_from_slice(text);
+            }
             text.len() as u32
         };
         let texts = Texts {

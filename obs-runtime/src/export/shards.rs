@@ -15,6 +15,7 @@ const KEPT: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Shards {
+    /// A power of two of them.
     shards: Box<[Shard]>,
     /// The most memory that spans may take which are not exported, in bytes, and how much of it is given out.
     room: usize,
@@ -54,6 +55,7 @@ pub(super) enum Offered {
 impl Shards {
     pub(super) fn new(room: usize, worth: usize) -> Self {
         let count = std::thread::available_parallelism().map_or(4, |threads| threads.get() * 2).clamp(2, 64);
+        let count = count.next_power_of_two();
         Shards {
             shards: (0..count).map(|_| Shard::default()).collect(),
             room,
@@ -113,10 +115,12 @@ impl Shards {
     #[inline]
     fn unlocked(&self) -> Option<MutexGuard<'_, Waiting>> {
         let own = shard();
-        (0..self.shards.len() * 2).find_map(|step| match self.shards[(own + step) % self.shards.len()].0.try_lock() {
-            Ok(waiting) => Some(waiting),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
+        (0..self.shards.len() * 2).find_map(|step| {
+            match self.shards[(own + step) & (self.shards.len() - 1)].0.try_lock() {
+                Ok(waiting) => Some(waiting),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
         })
     }
 
