@@ -122,9 +122,9 @@ fn a_pipe_that_does_not_block_and_that_nobody_reads_is_given_up_and_what_follows
     let mut input = File::from(input);
     let mut read = || {
         let mut text = Vec::new();
-        match input.read_to_end(&mut text) {
-            Err(err) => assert_eq!(err.kind(), ErrorKind::WouldBlock),
-            Ok(_) => panic!("the other end is open"),
+        // After the shutdown the other end may be closed already.
+        if let Err(err) = input.read_to_end(&mut text) {
+            assert_eq!(err.kind(), ErrorKind::WouldBlock);
         }
         text
     };
