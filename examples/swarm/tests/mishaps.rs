@@ -306,6 +306,17 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
         let said = said.to_text().unwrap();
         assert!(said.contains(answer) && !said.contains("no id"), "{said}");
     }
+    // While it is open it is counted by those who know of it.
+    let scrapes = platform.scrapes().await.unwrap();
+    for (service, name, labels) in [
+        ("swarm-gateway", "sessions_active", &[][..]),
+        ("swarm-gateway", "websocket_connections_active", &[]),
+        ("swarm-control", "user_sessions_active", &[("user_id", "ana")]),
+        ("swarm-control", "agent_sessions_total", &[("agent_id", agent.agent_id())]),
+    ] {
+        let scrape = scrapes.iter().find(|scrape| scrape.service == service).unwrap();
+        assert_eq!(scrape.samples.sum(name, labels), Some(1.0), "{name}");
+    }
     let stopping = tokio::spawn(platform.stop());
     let goodbye = socket.next().await.unwrap().unwrap();
     let tungstenite::Message::Close(Some(frame)) = goodbye else { panic!("{goodbye:?}") };

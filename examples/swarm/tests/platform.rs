@@ -202,6 +202,7 @@ fn a_log_line_stands_in_the_span_that_wrote_it() {
     };
     assert_eq!(span_of("Agent requested"), "create_agent");
     assert_eq!(span_of("Creating agent"), "create_agent");
+    assert_eq!(span_of("Agent created"), "create_agent");
     assert_eq!(span_of("Scheduling agent"), "schedule_agent");
     assert_eq!(span_of("Agent booting"), "boot");
     assert_eq!(span_of("Model loaded"), "load_model");
@@ -495,7 +496,14 @@ fn agents_are_counted_by_state_and_by_user() {
     assert_eq!(control("user_agents_count", &[("user_id", "ben")]), 2.0);
     assert_eq!(control("agent_errors_total", &[]), 2.0);
     let scrape = run.scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
-    assert_eq!(scrape.samples.sum("user_agents_count", &[("user_id", "cleo")]), None, "it left with her last agent");
+    for name in ["user_agents_count", "user_sessions_active"] {
+        assert_eq!(scrape.samples.sum(name, &[("user_id", "cleo")]), None, "{name} left with her last agent");
+    }
+    let gone = run.workload.sent.iter().find(|sent| sent.method == "DELETE").unwrap();
+    let gone = [("agent_id", gone.agent_id())];
+    for name in ["agent_status", "agent_errors_total", "agent_sessions_total"] {
+        assert_eq!(scrape.samples.sum(name, &gone), None, "{name} left with the agent");
+    }
 }
 
 #[test]

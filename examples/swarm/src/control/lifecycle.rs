@@ -42,10 +42,11 @@ impl Control {
         let record = AgentRecord { agent_id, user_id, spec, status: AgentStatus::Provisioning };
         let attempt = Attempt::begin(&self.registry, &record.agent_id);
         self.registry.insert(record.clone()).await?;
+        info!(status = "provisioning", "Agent created");
         let node = self.place(&record).await?;
         let record = self.registry.transition(&record.agent_id, AgentStatus::Running).await?;
         attempt.succeeded();
-        info!(status = "running", node, "Agent created");
+        info!(status = "running", node, "Agent started");
         Ok(record)
     }
 
