@@ -38,7 +38,7 @@ const MIRRORED: u8 = 4;
 /// What one text says.
 pub(crate) enum Directives {
     /// Levels by target only: the answer for a callsite never changes, and `tracing` keeps it.
-    Static(Targets),
+    Static(Box<Targets>),
     /// With directives on spans and fields: asked each time, and told what spans are entered.
     // Behind a `dyn`, as every future that holds a span is asked whether all that it reaches is `Send`: the many types in an
     // `EnvFilter` would use up the recursion limit of deep chains of futures.
@@ -79,7 +79,7 @@ impl FromStr for Directives {
             return Ok(Directives::Dynamic(Box::new(env.with_subscriber(IdGiver))));
         }
         Ok(match directives.parse() {
-            Ok(targets) => Directives::Static(targets),
+            Ok(targets) => Directives::Static(Box::new(targets)),
             Err(_) => Directives::Dynamic(Box::new(env.with_subscriber(IdGiver))),
         })
     }
@@ -155,7 +155,7 @@ impl Filter {
 
     #[cfg(feature = "testing")]
     pub(crate) fn everything() -> Self {
-        Filter::new(Directives::Static(Targets::new().with_default(LevelFilter::TRACE)))
+        Filter::new(Directives::Static(Box::new(Targets::new().with_default(LevelFilter::TRACE))))
     }
 
     /// Puts a change in force, or ends the one that is. `tracing` asks anew for every callsite.

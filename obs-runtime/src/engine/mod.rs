@@ -30,6 +30,8 @@ mod mirror;
 mod mirror;
 pub(crate) mod plain;
 pub(crate) mod record;
+// Only the administration server and captures ask.
+#[cfg_attr(not(any(feature = "serve", feature = "testing")), allow(dead_code))]
 pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod slots;
