@@ -3,16 +3,20 @@ use std::time::{Duration, Instant};
 
 use obs_runtime::{ObservabilityConfig, Telemetry};
 
-use crate::{USER, call};
+use crate::{Null, USER, call};
 
-/// Calls at a steady pace while nobody listens where spans are sent: every ten seconds how much memory there is, and how long
-/// calls took.
-pub(crate) fn run(seconds: u64, calls_a_second: u64) {
+const CALLS_A_SECOND: u64 = 40_000;
+
+/// Calls at a steady pace while nobody listens where spans are sent, or, to compare, somebody takes them: every ten seconds
+/// how much memory there is, and how long calls took.
+pub(crate) fn run(seconds: u64, taken: bool) {
     // Bound and dropped: nobody listens there.
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port");
-    let config = ObservabilityConfig { otlp_endpoint: Some(format!("http://{address}")), ..Default::default() };
-    let telemetry = Telemetry::builder("down").config(config).log_writer(std::io::sink()).start().expect("it starts");
-    let mut took: Vec<u32> = Vec::with_capacity((calls_a_second * 11) as usize);
+    let otlp_endpoint = (!taken).then(|| format!("http://{address}"));
+    let config = ObservabilityConfig { otlp_endpoint, ..Default::default() };
+    let builder = Telemetry::builder("down").config(config).log_writer(std::io::sink());
+    let telemetry = if taken { builder.exporter(Null) } else { builder }.start().expect("it starts");
+    let mut took: Vec<u32> = Vec::with_capacity((CALLS_A_SECOND * 11) as usize);
     let begin = Instant::now();
     let mut calls = 0;
     println!(
@@ -22,7 +26,7 @@ pub(crate) fn run(seconds: u64, calls_a_second: u64) {
         took.clear();
         let until = begin + Duration::from_secs((report * 10).min(seconds));
         while Instant::now() < until {
-            let due = begin.elapsed().as_micros() as u64 * calls_a_second / 1_000_000;
+            let due = begin.elapsed().as_micros() as u64 * CALLS_A_SECOND / 1_000_000;
             while calls < due {
                 let one = Instant::now();
                 call(USER);
