@@ -19,6 +19,8 @@ pub struct Channels {
     pub warning: String,
     /// The channel of infos; `None` tells them to nobody.
     pub info: Option<String>,
+    /// Where Grafana is, for people: what stands before an alert's annotation `dashboard`.
+    pub grafana_url: String,
     /// How long alerts that belong together are awaited before the first is told.
     pub group_wait: String,
     /// How long until more of the same group are told.
@@ -26,7 +28,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The channels of `service`, with the secrets where [`kubernetes`](crate::pipeline) mounts them.
+    /// The channels of `service`, with the secrets where [`Pipeline`](crate::pipeline::Pipeline) mounts them, and Grafana where a forwarded port puts it.
     #[must_use]
     pub fn of(service: &str) -> Self {
         Channels {
@@ -36,6 +38,7 @@ impl Channels {
             critical: format!("#{service}-oncall"),
             warning: format!("#{service}-alerts"),
             info: Some(format!("#{service}-info")),
+            grafana_url: "http://localhost:3000".to_owned(),
             group_wait: "30s".to_owned(),
             group_interval: "5m".to_owned(),
         }
@@ -55,6 +58,7 @@ impl Channels {
                 ("group_interval", &self.group_interval),
                 ("pagerduty_key_file", &self.pagerduty_key_file),
                 ("pagerduty_url", &self.pagerduty_url),
+                ("grafana_url", &self.grafana_url),
                 ("slack_critical", &self.slack(&self.critical, "danger")),
                 ("slack_warning", &self.slack(&self.warning, "warning")),
                 ("info", &info),
@@ -72,13 +76,13 @@ impl Channels {
         let _ =
             writeln!(out, "        color: '{{{{ if eq .Status \"firing\" }}}}{color}{{{{ else }}}}good{{{{ end }}}}'");
         out.push_str(MESSAGE);
-        out
+        out.replace("GRAFANA", &self.grafana_url)
     }
 }
 
 /// What a person reads in Slack.
 const MESSAGE: &str = r#"        title: '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}RESOLVED{{ end }}: {{ .CommonLabels.alertname }}'
-        title_link: '{{ .CommonAnnotations.dashboard }}'
+        title_link: '{{ with .CommonAnnotations.dashboard }}GRAFANA{{ . }}{{ end }}'
         text: |-
           {{ range .Alerts }}{{ .Annotations.summary }}{{ if .Annotations.description }}
           {{ .Annotations.description }}{{ end }}

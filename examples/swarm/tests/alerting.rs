@@ -109,6 +109,7 @@ fn alertmanager(program: &Path, directory: &Directory, sink: &str) -> Server {
         pagerduty_key_file: key.display().to_string(),
         pagerduty_url: format!("{sink}/pagerduty"),
         slack_url_file: slack.display().to_string(),
+        grafana_url: "http://grafana.example".to_owned(),
         group_wait: "200ms".to_owned(),
         group_interval: "1s".to_owned(),
         ..Channels::of("swarm")
@@ -166,6 +167,7 @@ async fn panels_have_data_exemplars_lead_to_traces_and_failures_reach_who_is_on_
     assert_eq!(pagerduty["routing_key"], "0123456789abcdef0123456789abcdef");
     assert_eq!(pagerduty["payload"]["severity"], "critical");
     assert_eq!(pagerduty["payload"]["summary"], "High error rate detected");
+    assert_eq!(pagerduty["payload"]["custom_details"]["dashboard"], "http://grafana.example/d/swarm-overview");
     let slack = until("Slack is told", async || of("/slack")).await;
     assert_eq!(slack["channel"], "#swarm-oncall");
     let message = slack["attachments"][0].to_string();
@@ -185,6 +187,40 @@ fn what_watches_the_cluster_finds_an_agents_pod(manifest: &Value) {
     assert!(labels["agent_id"].is_string() && labels["user_id"].is_string());
     assert_eq!(manifest["spec"]["containers"][0]["ports"][0]["name"], "metrics");
     assert_eq!(manifest["metadata"]["namespace"], artifacts::PIPELINE.agents_namespace);
+}
+
+#[tokio::test]
+async fn a_page_silences_the_warnings_that_say_the_same_and_no_others() {
+    let Some(program) = engine("prometheus-alertmanager") else { return };
+    let directory = Directory::new("inhibition");
+    let (sink, _told) = sink().await;
+    let alertmanager = alertmanager(&program, &directory, &sink);
+    until("Alertmanager is up", async || alertmanager.get("/api/v2/status", &[]).await.get("uptime").map(|_| ())).await;
+    let alert = |name: &str, severity: &str, slo: Option<&str>| {
+        let mut labels = json!({ "alertname": name, "severity": severity });
+        if let Some(slo) = slo {
+            labels["slo"] = slo.into();
+        }
+        json!({ "labels": labels })
+    };
+    let alerts = json!([
+        alert("SloBudgetBurns", "critical", Some("orders")),
+        alert("SloBudgetBurns", "warning", Some("orders")),
+        alert("SloBudgetBurns", "warning", Some("carts")),
+        alert("HighErrorRate", "critical", None),
+        alert("TargetDown", "warning", None),
+    ]);
+    let url = format!("http://{}/api/v2/alerts", alertmanager.addr);
+    reqwest::Client::new().post(url).json(&alerts).send().await.unwrap().error_for_status().unwrap();
+    let silenced = until("Alertmanager has judged", async || {
+        let alerts = alertmanager.get("/api/v2/alerts", &[]).await;
+        let alerts = alerts.as_array().filter(|alerts| alerts.len() == 5)?;
+        let silenced = alerts.iter().filter(|alert| alert["status"]["inhibitedBy"] != json!([]));
+        let silenced: Vec<Value> = silenced.map(|alert| alert["labels"].clone()).collect();
+        (!silenced.is_empty()).then_some(silenced)
+    })
+    .await;
+    assert_eq!(silenced, [json!({ "alertname": "SloBudgetBurns", "severity": "warning", "slo": "orders" })]);
 }
 
 /// With the variables as their `All`.

@@ -169,6 +169,15 @@ fn manifests_are_what_kubernetes_takes() {
     assert!(said.trim().parse::<u32>().unwrap() > 30, "{said}");
 }
 
+#[test]
+fn log_groups_are_what_cloudformation_takes() {
+    let Some(python) = python("cfnlint") else { return };
+    let directory = Directory::new("groups");
+    let path = directory.write("groups.yaml", &file("cloudwatch/log-groups.yaml"));
+    let (valid, said) = run(Command::new(python).args(["-c", "from cfnlint.runner import main; main()"]).arg(path));
+    assert!(valid, "{said}");
+}
+
 /// Every panel of the dashboards, with the dashboard's name.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     dashboard["panels"].as_array().unwrap().iter().collect()

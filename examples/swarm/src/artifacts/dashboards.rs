@@ -2,7 +2,6 @@ use obs_artifacts::grafana::{Dashboard, Panel, Unit, Variable};
 
 /// The platform overview.
 pub(super) fn overview() -> Dashboard {
-    let request_logs = r#"{stream="platform"} | json | level=~"warn|error""#;
     Dashboard::new("swarm-overview", "Platform overview")
         .row(
             "Requests",
@@ -46,7 +45,7 @@ pub(super) fn overview() -> Dashboard {
                 ),
             ],
         )
-        .row("Logs", [Panel::logs("Warnings and errors").query(request_logs, "")])
+        .row("Logs", [Panel::logs("Warnings and errors").query(r#"{stream="platform", level=~"warn|error"}"#, "")])
 }
 
 /// One agent.
