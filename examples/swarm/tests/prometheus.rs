@@ -1,14 +1,18 @@
 //! A real Prometheus scrapes the platform, and is asked for every metric that was published.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+mod engines;
+#[path = "engines/server.rs"]
+mod server;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engines::{Directory, engine};
 use obs_runtime::OPERATION_DESCRIPTORS;
 use obs_runtime::metrics::RUNTIME_DESCRIPTORS;
-use serde_json::{Value, json};
+use serde_json::json;
+use server::Server;
 use swarm::drive::platform::Platform;
 use swarm::drive::workload;
 use swarm::metrics::CATALOGUE;
@@ -19,39 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Metrics of the state machine that the platform has not published.
 const BESIDE: [&str; 2] = ["agent_illegal_transitions_total", "agent_state_duration_seconds"];
 
-/// A place for files that is gone afterwards.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("swarm-test-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A server that is killed when it is dropped.
-struct Prometheus {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+/// One that scrapes these: name and address of each.
+struct Prometheus(Server);
 
 impl Prometheus {
-    /// One that scrapes these: name and address of each. `None` if there is no such program.
-    fn start(directory: &Path, targets: &[(String, String)]) -> Option<Self> {
+    fn start(program: &Path, directory: &Directory, targets: &[(String, String)]) -> Self {
         let jobs = targets.iter().enumerate().map(|(at, (service, address))| {
             json!({ "job_name": format!("{service}-{at}"), "static_configs": [{ "targets": [address], "labels": { "service": service } }] })
         });
@@ -60,31 +36,14 @@ impl Prometheus {
             "scrape_configs": jobs.collect::<Vec<_>>(),
         });
         // What is JSON is YAML.
-        std::fs::write(directory.join("prometheus.yml"), config.to_string()).unwrap();
-        // A port that was free a moment ago: the program takes none of its own choice.
-        let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", directory.join("prometheus.yml").display()));
-        command.arg(format!("--storage.tsdb.path={}", directory.join("prometheus").display()));
-        command.args([&format!("--web.listen-address={addr}"), "--log.level=error"]);
-        match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-            Ok(child) => Some(Prometheus { child, url: format!("http://{addr}") }),
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-                let required = std::env::var("OBS_REQUIRE_ENGINES").is_ok_and(|value| value == "1");
-                assert!(!required, "prometheus is required and not found");
-                println!("skipped: prometheus not found");
-                None
-            }
-            Err(err) => panic!("cannot start prometheus: {err}"),
-        }
+        let config = directory.write("prometheus.yml", &config.to_string());
+        let data = format!("--storage.tsdb.path={}", directory.0.join("prometheus").display());
+        Prometheus(Server::start(program, &config, &[&data, "--log.level=error"]))
     }
 
     /// Every value that it has for a query, now.
     async fn ask(&self, query: &str) -> Result<Vec<f64>, String> {
-        let request = reqwest::Client::new().post(format!("{}/api/v1/query", self.url));
-        let form = request.header("content-type", "application/x-www-form-urlencoded").body(form("query", query));
-        let answer = form.send().await.map_err(|err| err.to_string())?;
-        let answer: Value = answer.json().await.map_err(|err| err.to_string())?;
+        let answer = self.0.get("/api/v1/query", &[("query", query)]).await;
         let results = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;
         Ok(results.iter().map(|it| it["value"][1].as_str().unwrap().parse().unwrap()).collect())
     }
@@ -102,21 +61,17 @@ impl Prometheus {
     }
 }
 
-fn form(key: &str, value: &str) -> String {
-    let value: Vec<_> = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    format!("{key}={}", value.concat())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_answers_for_every_published_metric() {
-    let directory = Directory::new();
+    let Some(program) = engine("prometheus") else { return };
+    let directory = Directory::new("prometheus");
     let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
     let workload = workload::run(&platform).await.unwrap();
     let services = platform.announcements().map(|said| (said.service.clone(), said.metrics.clone().unwrap()));
     let pods = platform.pods().await.unwrap().into_iter();
     let agents = pods.map(|pod| ("swarm-agent".to_owned(), pod.metrics_address.unwrap()));
     let targets: Vec<_> = services.into_iter().chain(agents).collect();
-    let Some(prometheus) = Prometheus::start(&directory.0, &targets) else { return };
+    let prometheus = Prometheus::start(&program, &directory, &targets);
     let until = Instant::now() + PATIENCE;
     prometheus.answers("sum(up)", &[targets.len() as f64], until).await;
 

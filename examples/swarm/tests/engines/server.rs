@@ -1,4 +1,5 @@
 //! Servers of others that a test starts: a real Prometheus, a real Alertmanager.
+#![allow(dead_code)]
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
