@@ -178,6 +178,38 @@ fn log_groups_are_what_cloudformation_takes() {
     assert!(valid, "{said}");
 }
 
+#[test]
+fn the_registry_defines_each_attribute_once_and_every_metric_has_what_a_convention_must_say() {
+    let registry: Value = yaml_serde::from_str(&file("semantic-conventions/registry.yaml")).unwrap();
+    let groups = registry["groups"].as_array().unwrap();
+    let mut defined = BTreeSet::new();
+    for attribute in groups[0]["attributes"].as_array().unwrap() {
+        assert!(defined.insert(attribute["id"].as_str().unwrap()), "{attribute}");
+        let members = attribute["type"]["members"].as_array();
+        assert!(
+            members.is_some() || (attribute["type"] == "string" && attribute["examples"].is_array()),
+            "{attribute}"
+        );
+        let ids: BTreeSet<_> = members.into_iter().flatten().map(|member| member["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), members.map_or(0, Vec::len), "{attribute}");
+    }
+    let (catalogue, _) = artifacts::rules().unwrap();
+    for metric in &groups[1..] {
+        let name = metric["metric_name"].as_str().unwrap();
+        let published = catalogue.get(name).unwrap();
+        assert_eq!(metric["id"], format!("metric.{name}"));
+        assert!(["counter", "gauge", "histogram"].contains(&metric["instrument"].as_str().unwrap()), "{metric}");
+        assert!(
+            ["s", "By", "1"].contains(&metric["unit"].as_str().unwrap()) && metric["brief"] == published.help,
+            "{metric}"
+        );
+        let used = metric["attributes"].as_array().into_iter().flatten();
+        let used: Vec<_> = used.map(|attribute| attribute["ref"].as_str().unwrap()).collect();
+        assert_eq!(used.len(), published.labels.len(), "{metric}");
+        assert!(used.iter().all(|attribute| defined.contains(attribute)), "{metric}");
+    }
+}
+
 /// Every panel of the dashboards, with the dashboard's name.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     dashboard["panels"].as_array().unwrap().iter().collect()
