@@ -179,6 +179,18 @@ fn log_groups_are_what_cloudformation_takes() {
 }
 
 #[test]
+fn the_compose_file_is_what_compose_takes() {
+    let Some(python) = python("compose_spec") else { return };
+    let directory = Directory::new("compose");
+    let path = directory.write("compose.yaml", &file("compose.yaml"));
+    let check = "import sys; from compose_spec import PyCompose; compose = PyCompose.from_yaml(open(sys.argv[1]).read()); \
+                 compose.validate(); compose.to_spec(); print(len(compose))";
+    let (valid, said) = run(Command::new(python).args(["-c", check]).arg(path));
+    assert!(valid, "{said}");
+    assert_eq!(said.trim(), "11");
+}
+
+#[test]
 fn the_registry_defines_each_attribute_once_and_every_metric_has_what_a_convention_must_say() {
     let registry: Value = yaml_serde::from_str(&file("semantic-conventions/registry.yaml")).unwrap();
     let groups = registry["groups"].as_array().unwrap();
