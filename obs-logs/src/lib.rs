@@ -1,4 +1,56 @@
-//! Users read their own agents' logs.
+//! Users read their own agents' logs: collected from the kubelet's files, kept in a store, served over HTTP to their owners alone.
+//!
+//! ```no_run
+//! use std::collections::HashMap;
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use obs_logs::{AgentId, BearerTokens, Collector, Embedded, LogsApi, PodName, Retention, TokenKey, UserId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let directory = Path::new("/var/lib/agent-logs");
+//! let store = Arc::new(Embedded::open(directory, Retention::default())?);
+//!
+//! // Each line of `/var/log/containers/agent-<id>_swarm-agents_….log` comes into the store once, whatever is restarted or killed.
+//! let pods = PodName::with_prefix("agent-").in_namespace("swarm-agents");
+//! let collecting = Collector::of_directory("/var/log/containers", pods).start(store.clone())?;
+//!
+//! // Who asks, and whose an agent is: traits that the service implements. These two are for small ones.
+//! let callers = BearerTokens::new().with("a token that nobody guesses", UserId::parse("u1")?);
+//! let owners = HashMap::from([(AgentId::parse("a1")?, UserId::parse("u1")?)]);
+//! let key = TokenKey::in_file(&directory.join("token.key"))?;
+//! let app: axum::Router = axum::Router::new().merge(LogsApi::new(store, callers, owners, key).router());
+//! # drop((app, collecting));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```text
+//! $ curl -H 'authorization: Bearer …' 'localhost:8080/v1/agents/a1/logs?tail=1&level=info'
+//! {"logs":[{"timestamp":"2026-01-15T10:30:00Z","level":"info","message":"Processing user message","seq":123}],"next_token":"AQAA…"}
+//! ```
+//!
+//! | To | See |
+//! |---|---|
+//! | collect the files of a node | [`Collector`]; [`PodName`], [`Manifests`] or an [`Attribution`] of one's own say whose they are |
+//! | keep lines in a directory | [`Embedded`], for how long and how many: [`Retention`] |
+//! | keep them in a Loki | `Loki` (feature `loki`) |
+//! | keep them somewhere else | [`LogStore`] |
+//! | serve them | [`LogsApi`]: routes and parameters; [`Caller`], [`Ownership`], [`Limits`], [`TokenKey`] |
+//! | see what is collected, skipped, kept | [`LogsMetrics`]: `obs_logs_*` |
+//!
+//! # A line
+//!
+//! A line of JSON with a `message` (or `msg`) says its `level` (`severity`, `lvl`; a name or a number of pino's), its `trace_id` and
+//! [`fields`](Entry::fields); every other line is its text, at `info`. Its time is the container runtime's. Bytes that are not UTF-8
+//! become U+FFFD. Parts are joined, standard output and standard error apart; what is longer than [`Collector::max_line`] is cut, and says so.
+//! What is not in the runtime's format is skipped and counted in `obs_logs_skipped_total`.
+//!
+//! # Once
+//!
+//! A store keeps lines together with how far their files were read, or neither. A file is known again by its inode and a hash of its
+//! beginning, so rotation, compression and truncation with a copy lose and repeat nothing, also while nobody collects. What was rotated
+//! away before anybody read it is lost, counted and told.
 #![deny(missing_docs)]
 
 mod collect;

@@ -106,19 +106,19 @@ async fn query_range(
     }
     loki.limits.insert(limit);
     let (query, start, end) = (&parameters["query"], number("start"), number("end"));
-    let (agent, text) = (operand(query, "agent_id=").unwrap(), operand(query, "|= "));
-    let (levels, trace) = (operand(query, "| level=~"), operand(query, "| trace_id="));
+    let (agent, text) = (operand(query, "| agent_id=").unwrap(), operand(query, "|= "));
+    let (levels, trace) = (operand(query, ",level=~"), operand(query, "| trace_id="));
     let mut found: Vec<_> = loki
         .lines
         .values()
         .filter(|line| {
             line.tenant == tenant
-                && line.labels["agent_id"] == agent
-                && line.labels["log_type"] == "agent"
+                && line.labels["stream"] == "agent"
+                && [&line.labels, &line.metadata].iter().any(|part| part.get("agent_id") == Some(&agent))
                 && (start..end).contains(&line.time)
                 && text.as_ref().is_none_or(|text| line.text.contains(text.as_str()))
                 && levels.as_ref().is_none_or(|levels| {
-                    levels.split('|').any(|level| line.metadata.get("level").is_some_and(|known| known == level))
+                    levels.split('|').any(|level| line.labels.get("level").is_some_and(|known| known == level))
                 })
                 && trace.as_ref().is_none_or(|trace| line.metadata.get("trace_id") == Some(trace))
         })
@@ -286,8 +286,8 @@ async fn what_vector_sends_is_read_too() {
     let served = served().await;
     let at = now();
     let body = json!({"streams": [{
-        "stream": {"log_type": "agent", "agent_id": "a", "namespace": "swarm-agents"},
-        "values": [[at.to_string(), format!(r#"{{"timestamp":"x","level":"WARN","message":"hello","trace_id":"{TRACE}","n":1}}"#), {}]],
+        "stream": {"stream": "agent", "service": "agent", "level": "warn", "namespace": "swarm-agents"},
+        "values": [[at.to_string(), format!(r#"{{"timestamp":"x","level":"WARN","message":"hello","trace_id":"{TRACE}","n":1}}"#), {"agent_id": "a", "user_id": "u"}]],
     }]});
     push(
         State(served.loki.clone()),
@@ -296,7 +296,9 @@ async fn what_vector_sends_is_read_too() {
     )
     .await
     .unwrap();
-    let page = served.store().read(read(Direction::Backward, 10)).await.unwrap();
+    let wish =
+        Read { filter: Filter { level: Some(Level::Warn), ..Filter::default() }, ..read(Direction::Backward, 10) };
+    let page = served.store().read(wish).await.unwrap();
     let entry = serde_json::to_value(&page.found[0].entry).unwrap();
     assert_eq!(
         (&entry["level"], &entry["message"], &entry["trace_id"]),

@@ -66,7 +66,7 @@ pub(super) fn lines(json: &[u8]) -> Result<Vec<Line>, StoreError> {
 /// What tells lines of the same time from each other: the same in every answer.
 fn tie(labels: &BTreeMap<String, String>, text: &str) -> u64 {
     let mut hash = Sha256::new();
-    for name in ["stream", "trace_id"] {
+    for name in ["output", "trace_id"] {
         let value = labels.get(name).map(String::as_str).unwrap_or_default();
         hash.update((value.len() as u64).to_be_bytes());
         hash.update(value);
@@ -114,7 +114,7 @@ impl Line {
             level: content.level,
             message: content.message.clone().into_owned(),
             seq: self.cursor.at,
-            stream: match self.labels.get("stream").map(String::as_str) {
+            stream: match self.labels.get("output").map(String::as_str) {
                 Some("stderr") => Stream::Stderr,
                 _ => Stream::Stdout,
             },

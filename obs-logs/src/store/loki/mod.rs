@@ -1,7 +1,8 @@
 //! Loki over HTTP: lines are pushed to it and asked of it.
 //!
-//! Each agent is one stream, `{log_type="agent", agent_id="…"}`; level, trace and standard output or error are structured metadata. A line
-//! that says more than a text is JSON. What Vector sends by the pipeline of this platform has the same form.
+//! Agents' lines are those with the label `stream="agent"`, by which Loki keeps them as long as it shall, and `level`. Whose a line is and of
+//! which trace may be labels or structured metadata. A line that says more than a text is JSON. So Vector sends them by the pipeline in
+//! `deploy/`; what is pushed from here has `agent_id` as a label, for Loki keeps lines of the same labels, time and text once.
 
 mod answer;
 mod push;
@@ -304,17 +305,19 @@ struct Window {
 
 /// The query for an agent's lines. It may give more than is wanted; each line is looked at again.
 fn logql(agent: &AgentId, filter: &Filter) -> String {
-    let mut query = format!(r#"{{log_type="agent",agent_id={}}}"#, quoted(agent.as_str()));
+    let mut query = r#"{stream="agent""#.to_owned();
+    if let Some(level) = filter.level.filter(|level| *level > Level::Info) {
+        let names: Vec<_> = Level::ALL.iter().filter(|one| **one >= level).map(|one| one.as_str()).collect();
+        query.push_str(&format!(r#",level=~"{}""#, names.join("|")));
+    }
+    query.push('}');
     if let Some(text) =
         filter.q.as_deref().filter(|text| !text.contains(|c: char| c == '"' || c == '\\' || c.is_control()))
     {
         // A text that JSON writes in another way is not looked for by Loki.
         query.push_str(&format!(" |= {}", quoted(text)));
     }
-    if let Some(level) = filter.level.filter(|level| *level > Level::Info) {
-        let names: Vec<_> = Level::ALL.iter().filter(|one| **one >= level).map(|one| one.as_str()).collect();
-        query.push_str(&format!(r#" | level=~"{}""#, names.join("|")));
-    }
+    query.push_str(&format!(" | agent_id={}", quoted(agent.as_str())));
     if let Some(id) = filter.trace_id {
         query.push_str(&format!(r#" | trace_id="{id}""#));
     }
@@ -357,7 +360,7 @@ mod tests {
     #[test]
     fn queries_say_what_loki_can_tell_and_no_more() {
         let agent = AgentId::parse(r#"a"}|="#).unwrap();
-        assert_eq!(logql(&agent, &Filter::default()), r#"{log_type="agent",agent_id="a\"}|="}"#);
+        assert_eq!(logql(&agent, &Filter::default()), r#"{stream="agent"} | agent_id="a\"}|=""#);
         let filter = Filter {
             q: Some("50% `é`".to_owned()),
             level: Some(Level::Warn),
@@ -368,11 +371,11 @@ mod tests {
         assert_eq!(
             logql(&agent, &filter),
             concat!(
-                r#"{log_type="agent",agent_id="a"} |= "50% `é`" | level=~"warn|error""#,
+                r#"{stream="agent",level=~"warn|error"} |= "50% `é`" | agent_id="a""#,
                 r#" | trace_id="0af7651916cd43dd8448eb211c80319c""#
             )
         );
         let unsaid = Filter { q: Some("\"x\"".to_owned()), level: Some(Level::Info), ..Filter::default() };
-        assert_eq!(logql(&agent, &unsaid), r#"{log_type="agent",agent_id="a"}"#);
+        assert_eq!(logql(&agent, &unsaid), r#"{stream="agent"} | agent_id="a""#);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::block::{Lines, Record};
+use super::super::block::{Block, Lines, Record};
 use super::super::{Batch, StoreError};
 use crate::model::{Level, Stream};
 
@@ -21,11 +21,16 @@ pub(super) fn requests(batch: &Batch) -> Result<Vec<Request>, StoreError> {
     for lines in batch.agents() {
         let agent = lines.owner().agent_id.as_str();
         for block in &lines.blocks {
-            let mut values = Vec::new();
+            let mut by_level: [Vec<Value>; Level::ALL.len()] = Default::default();
             for record in Lines::of(&block.bytes) {
-                values.push(value(&record?));
+                let record = record?;
+                by_level[record.level as usize].push(value(&record));
             }
-            requests.add(json!({"stream": {"log_type": "agent", "agent_id": agent}, "values": values}), block);
+            let streams = Level::ALL.iter().zip(by_level).filter(|(_, values)| !values.is_empty());
+            let streams = streams.map(|(level, values)| {
+                json!({"stream": {"stream": "agent", "agent_id": agent, "level": level.as_str()}, "values": values})
+            });
+            requests.add(streams, block);
         }
     }
     requests.finish();
@@ -40,11 +45,11 @@ struct Requests {
 }
 
 impl Requests {
-    fn add(&mut self, stream: Value, block: &super::super::block::Block) {
+    fn add(&mut self, streams: impl Iterator<Item = Value>, block: &Block) {
         if self.bytes + block.bytes.len() > REQUEST {
             self.finish();
         }
-        self.streams.push(stream);
+        self.streams.extend(streams);
         self.bytes += block.bytes.len();
         self.lines += u64::from(block.summary.lines);
     }
@@ -62,9 +67,8 @@ impl Requests {
 /// Time, line and structured metadata.
 fn value(record: &Record<'_>) -> Value {
     let mut metadata = Map::new();
-    metadata.insert("level".to_owned(), record.level.as_str().into());
     if record.stream == Stream::Stderr {
-        metadata.insert("stream".to_owned(), "stderr".into());
+        metadata.insert("output".to_owned(), "stderr".into());
     }
     if record.cut {
         metadata.insert("cut".to_owned(), "true".into());
