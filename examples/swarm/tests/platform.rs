@@ -394,6 +394,26 @@ fn what_another_user_may_not_touch_looks_as_if_it_were_not_there() {
 }
 
 #[test]
+fn users_read_the_logs_of_their_agents_and_learn_nothing_of_others() {
+    let run = run();
+    let [bens, foreign, unknown] = &run.workload.logs[..] else { panic!("three users asked") };
+    assert_eq!((bens.user_id.as_str(), bens.status), ("ben", 200));
+    let answer: Value = serde_json::from_str(&bens.answer).unwrap();
+    let messages: Vec<_> = answer["logs"].as_array().unwrap().iter().map(|entry| entry["message"].clone()).collect();
+    assert_eq!(messages, ["Agent booting", "Agent introduced itself", "Agent ready"]);
+    assert_eq!((foreign.status, unknown.status), (404, 404));
+    assert_eq!(foreign.answer, unknown.answer);
+    let audited: Vec<_> = run
+        .lines
+        .iter()
+        .filter(|line| line.text("target") == Some("audit") && line.file == "control")
+        .map(|line| (line.text("user_id").unwrap_or("?"), line.text("error.type").unwrap_or("ok")))
+        .collect();
+    assert!(audited.contains(&("ben", "ok")), "{audited:?}");
+    assert!(audited.ends_with(&[("cleo", "not_owner"), ("cleo", "agent_not_found")]), "{audited:?}");
+}
+
+#[test]
 fn requests_are_counted_by_route_and_status() {
     let run = run();
     let mut expected = BTreeMap::new();

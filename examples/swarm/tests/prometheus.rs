@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engines::{Directory, engine};
-use obs_runtime::OPERATION_DESCRIPTORS;
+use obs_logs::LogsMetrics;
 use obs_runtime::metrics::RUNTIME_DESCRIPTORS;
+use obs_runtime::{MetricSet, OPERATION_DESCRIPTORS};
 use serde_json::json;
 use server::Server;
 use swarm::drive::platform::Platform;
@@ -119,7 +120,11 @@ async fn a_real_prometheus_answers_for_every_published_metric() {
         prometheus.answers(query, &[*expected], until).await;
     }
     // No published metric was forgotten here, and no store but RocksDB bears its names.
-    let of_runtime = OPERATION_DESCRIPTORS.iter().chain(RUNTIME_DESCRIPTORS).map(|descriptor| descriptor.name);
+    let of_runtime = OPERATION_DESCRIPTORS
+        .iter()
+        .chain(RUNTIME_DESCRIPTORS)
+        .chain(LogsMetrics::DESCRIPTORS)
+        .map(|descriptor| descriptor.name);
     let others: Vec<_> = of_runtime.chain(BESIDE).collect();
     for name in CATALOGUE.iter().copied().flatten().map(|descriptor| descriptor.name) {
         let is_rocksdb = name.starts_with("rocksdb_");

@@ -5,6 +5,7 @@
 //! | [`GatewayMetrics`], [`WebSocketMetrics`], [`SessionMetrics`] | gateway |
 //! | [`ControlMetrics`], and the states of [`AgentStatus`] | control |
 //! | [`RocksDbMetrics`] | control, where its store is RocksDB (feature `rocksdb`) |
+//! | [`LogsMetrics`] | control, of the logs of agents |
 //! | [`AgentMetrics`] | each agent |
 //! | [`HttpMetrics`] | whoever answers HTTP |
 //! | the runtime's own | everybody |
@@ -16,6 +17,7 @@ mod rocksdb;
 
 use obs_http::HttpMetrics;
 use obs_http::ws::{SessionMetrics, WebSocketMetrics};
+use obs_logs::LogsMetrics;
 use obs_runtime::metrics::RUNTIME_DESCRIPTORS;
 use obs_runtime::{Descriptor, LabelSet, MetricSet, OPERATION_DESCRIPTORS, StateMachine};
 
@@ -34,6 +36,7 @@ pub const CATALOGUE: &[&[Descriptor]] = &[
     <AgentStatus as StateMachine>::DESCRIPTORS,
     ControlMetrics::DESCRIPTORS,
     RocksDbMetrics::DESCRIPTORS,
+    LogsMetrics::DESCRIPTORS,
     AgentMetrics::DESCRIPTORS,
     OPERATION_DESCRIPTORS,
     RUNTIME_DESCRIPTORS,
