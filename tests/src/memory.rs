@@ -49,7 +49,6 @@ impl Exporter for Spans {
 
 impl Memory {
     /// A runtime of this filter that writes here, still to be built. Its servers are on free ports of the loopback.
-    #[must_use]
     pub fn builder(&self, filter: &str) -> Builder {
         let config = ObservabilityConfig {
             log_level: filter.to_owned(),
