@@ -49,7 +49,7 @@ mod twins {
         }
         pub(crate) fn generic[T: Default + Into<u32>, const N: u32]((a, _): (u32, u8), mut shown: impl Display) -> Option<u32> {
             let zero: u32 = T::default().into();
-            shown = { let again = shown; again };
+            shown = std::convert::identity(shown);
             assert_eq!((a, N, shown.to_string().len()), (1, 2, 1));
             Some(zero + line(Location::caller()))
         }
