@@ -53,7 +53,7 @@ impl Operation {
     }
 
     fn begin(site: &'static Callsite, under: Option<Under>) -> Self {
-        let opening = if call::idle(site) { None } else { Opening::begin(site, under) };
+        let opening = if call::idle(site) { None } else { Opening::begin_at(site, under) };
         let held = opening.map_or(Held::Gone, Opening::finish);
         Operation { site, held, outcome: Ended::Cancelled, failure: None }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use obs_runtime::{ObservabilityConfig, Telemetry, debug, info, observed};
+use obs_runtime::{ObservabilityConfig, Telemetry, correlated, debug, info, observed};
 use serde_json::Value;
 
 #[derive(Clone, Default)]
@@ -96,4 +96,21 @@ fn a_call_whose_span_is_off_is_counted_and_its_error_told_in_the_span_around() {
     assert!(
         text.contains(r#"operation_duration_seconds_count{operation="hidden",target="telemetry",outcome="error"} 1"#)
     );
+}
+
+#[test]
+fn a_call_whose_span_is_off_hands_the_callers_trace_on() {
+    #[correlated]
+    #[observed(level = "debug")]
+    fn hidden(headers: &http::HeaderMap) {
+        plain(headers.len().try_into().expect("few"));
+    }
+    let mut headers = http::HeaderMap::new();
+    let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.insert("traceparent", http::HeaderValue::from_static(caller));
+    headers.insert("x-request-id", http::HeaderValue::from_static("r-17"));
+    let lines = lines("info", || hidden(&headers));
+    assert_eq!(messages(&lines), ["seen"]);
+    assert_eq!(lines[0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(lines[0]["request_id"], "r-17");
 }

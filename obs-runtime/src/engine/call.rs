@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tracing::field::{self, Field, Value};
+use tracing::field::{self, Field, Value, ValueSet};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
@@ -75,29 +75,39 @@ pub(crate) struct Opening {
 }
 
 /// A span is opened without values: they follow one by one, as any subscriber understands.
-const NO_VALUES: [(&Field, Option<&dyn Value>); 0] = [];
+fn no_values(meta: &'static Metadata<'static>) -> ValueSet<'static> {
+    const NONE: [(&Field, Option<&dyn Value>); 0] = [];
+    meta.fields().value_set(&NONE)
+}
 
 /// Who will see the span of a call.
 enum Viewer {
-    Engine(CoreRef, bool),
+    /// This engine, which has opened what is in the record.
+    Engine(Box<Record>),
     /// An engine that is a layer, and the other layers. Its own filter may hide the span from it: then there is no slot.
     Layer(CoreRef, tracing::Span, Option<u64>),
     Foreign(tracing::Span),
     Nobody,
 }
 
+/// Looks who will see the span of a call, and lets `open` open it where that is one of ours.
 #[inline]
-fn viewer(site: &'static Callsite, under: Option<&Under>) -> Viewer {
+fn viewer(site: &'static Callsite, under: Option<&Under>, open: impl Fn(&CoreRef, &mut Record, bool)) -> Viewer {
     let interest = site.interest();
     dispatcher::get_default(|dispatch| {
         let meta = site.meta();
         let on = interest.is_always() || (!interest.is_never() && dispatch.enabled(meta));
+        let opened = |core: &CoreRef, on| {
+            let mut record = local::fresh();
+            open(core, &mut record, on);
+            Viewer::Engine(record)
+        };
         if let Some(core) = subscriber::bare(dispatch) {
-            return Viewer::Engine(core.clone(), on);
+            return opened(core, on);
         }
         match layer::of(dispatch) {
             Some(layer) if on => layered(layer, dispatch, meta, under),
-            Some(layer) => Viewer::Engine(layer.core().clone(), false),
+            Some(layer) => opened(layer.core(), false),
             // What a subscriber of another thread wants always, is cached as wanted by this one's, which may be none.
             None if on && !dispatch.is::<NoSubscriber>() => Viewer::Foreign(foreign_span(dispatch, meta, under)),
             None => Viewer::Nobody,
@@ -107,7 +117,7 @@ fn viewer(site: &'static Callsite, under: Option<&Under>) -> Viewer {
 
 /// A span of a subscriber that is not ours.
 fn foreign_span(dispatch: &Dispatch, meta: &'static Metadata<'static>, under: Option<&Under>) -> tracing::Span {
-    let values = meta.fields().value_set(&NO_VALUES);
+    let values = no_values(meta);
     match under {
         None | Some(Under::Context(_)) => tracing::Span::new_with(meta, &values, dispatch),
         Some(Under::Span(span)) => tracing::Span::child_of_with(span.id(), meta, &values, dispatch),
@@ -145,54 +155,69 @@ fn layered(
 
 impl Opening {
     /// Begins to open a span, or only a measurement where the span is off; nothing when nobody listens.
-    pub(crate) fn begin(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
-        let active = ACTIVE.load(Relaxed) > 0;
-        let mut record;
-        let mut slot = 0;
-        match viewer(site, under.as_ref()) {
-            Viewer::Engine(core, on) => {
-                record = local::fresh();
-                match (under, on) {
-                    (None, true) => core.open(&mut record, site.meta()),
-                    (None, false) => core.measure(&mut record, site.meta()),
-                    (Some(under), on) => open_under(&core, &mut record, site, under, on),
-                }
-            }
-            Viewer::Layer(core, span, seen) => {
-                record = local::fresh();
-                core.measure(&mut record, site.meta());
-                record.rare_mut().foreign = Some(span);
-                record.watched = true;
-                slot = seen.unwrap_or(0);
-            }
-            Viewer::Nobody if !active => return None,
-            viewer => {
-                record = local::fresh();
-                if !matches!(under, Some(Under::Root)) {
-                    stack::at_current(0, |place| {
-                        if let Place::Record(around, slot) = place {
-                            record.inherit(around, slot);
-                        }
-                    });
-                }
-                record.meta = Some(site.meta());
-                record.key = crate::ids::random();
-                if let Some(Under::Context(correlation)) = under {
-                    record.carried = Some(Arc::new(correlation));
-                }
-                if let Viewer::Foreign(span) = viewer {
-                    record.rare_mut().foreign = Some(span);
-                    record.watched = true;
-                }
-            }
+    #[inline]
+    pub(crate) fn begin(site: &'static Callsite) -> Option<Self> {
+        let meta = site.meta();
+        let open = |core: &CoreRef, record: &mut Record, on| {
+            if on { core.open(record, meta) } else { core.measure(record, meta) }
+        };
+        match viewer(site, None, open) {
+            Viewer::Engine(record) => Some(Self::measured(record, site)),
+            viewer => Self::elsewhere(site, viewer, None),
         }
+    }
+
+    /// The same for a span that may hang somewhere else than where the caller is.
+    pub(crate) fn begin_at(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
+        let Some(under) = under else { return Self::begin(site) };
+        let open = |core: &CoreRef, record: &mut Record, on| open_under(core, record, site, &under, on);
+        match viewer(site, Some(&under), open) {
+            Viewer::Engine(record) => Some(Self::measured(record, site)),
+            viewer => Self::elsewhere(site, viewer, Some(under)),
+        }
+    }
+
+    /// A call whose span is not made by an engine of ours, or not directly: it is measured all the same, and hands on what is around it.
+    #[cold]
+    fn elsewhere(site: &'static Callsite, viewer: Viewer, under: Option<Under>) -> Option<Self> {
+        if matches!(viewer, Viewer::Nobody) && ACTIVE.load(Relaxed) == 0 {
+            return None;
+        }
+        let mut record = local::fresh();
+        if let Viewer::Layer(core, span, seen) = viewer {
+            core.measure(&mut record, site.meta());
+            record.rare_mut().foreign = Some(span);
+            record.watched = true;
+            return Some(Opening { slot: seen.unwrap_or(0), ..Self::measured(record, site) });
+        }
+        if !matches!(under, Some(Under::Root)) {
+            stack::at_current(0, |place| {
+                if let Place::Record(around, slot) = place {
+                    record.inherit(around, slot);
+                }
+            });
+        }
+        record.meta = Some(site.meta());
+        record.key = crate::ids::random();
+        if let Some(Under::Context(correlation)) = under {
+            record.carried = Some(Arc::new(correlation));
+        }
+        if let Viewer::Foreign(span) = viewer {
+            record.rare_mut().foreign = Some(span);
+            record.watched = true;
+        }
+        Some(Self::measured(record, site))
+    }
+
+    #[inline]
+    fn measured(mut record: Box<Record>, site: &'static Callsite) -> Self {
         record.site = Some(site);
         record.kind = site.kind();
-        if active {
+        if ACTIVE.load(Relaxed) > 0 {
             record.scope = scope::current();
             record.measured = site.operation();
         }
-        Some(Opening { record, site, slot })
+        Opening { record, site, slot: 0 }
     }
 
     /// Refers to another span.
@@ -240,7 +265,7 @@ impl Opening {
 
 /// Opens a span, or a measurement, where the attribute says. What has ended meanwhile, or is of another engine, is nowhere.
 #[cold]
-fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, under: Under, on: bool) {
+fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, under: &Under, on: bool) {
     let meta = site.meta();
     let mut open = |place: Place<'_>| {
         if on {
@@ -254,7 +279,7 @@ fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, unde
         subscriber::of(dispatch).filter(|own| own.address() == core.address())?;
         subscriber::slot(dispatch, id)
     };
-    let id = match &under {
+    let id = match under {
         Under::Context(correlation) => return open(Place::Context(&Arc::new(correlation.clone()))),
         Under::Span(span) => span.with_subscriber(|(id, dispatch)| slot(id, dispatch)).flatten(),
         Under::Id(id) => dispatcher::get_default(|dispatch| slot(id, dispatch)),
@@ -294,8 +319,7 @@ fn watched(mut record: Box<Record>, site: &'static Callsite) -> Held {
     let Some(core) = record.core.clone() else { return Held::Own(record) };
     match local::insert(record) {
         Ok(id) => {
-            let values = site.meta().fields().value_set(&NO_VALUES);
-            core.filter.opened(&Attributes::new(site.meta(), &values), id);
+            core.filter.opened(&Attributes::new(site.meta(), &no_values(site.meta())), id);
             let mut later = List::new();
             slots::with(id, |record| later.merge_own(&record.fields));
             tell_filter(&core, id, site, &later);
@@ -353,7 +377,10 @@ impl Recorder<'_> {
     #[inline]
     pub(crate) fn record(&mut self, key: &'static Key, value: &Recorded<'_>) {
         match self {
-            Recorder::Engine(fields) => fields.put_key(key, |text| value.render(text)),
+            Recorder::Engine(fields) => match *value {
+                Recorded::Str(value) => fields.put_key_str(key, value),
+                _ => fields.put_key(key, |text| value.render(text)),
+            },
             Recorder::Foreign(span) => value.hand_to(span, key.name),
         }
     }
@@ -451,9 +478,17 @@ pub(crate) fn end(site: &'static Callsite, held: &mut Held, outcome: Ended, fail
     {
         *held = Held::Gone;
         count(&record, end, outcome);
-        finish(&mut record, end, outcome, None);
+        if let Some(core) = record.core.take() {
+            core.finish(&mut record, end, Some(outcome), None);
+        }
         return local::recycle(record);
     }
+    end_told(site, held, end, outcome, failure);
+}
+
+/// The same where there may be something to tell, or somebody to be told.
+#[cold]
+fn end_told(site: &'static Callsite, held: &mut Held, end: Moment, outcome: Ended, failure: Option<&Failure>) {
     let begun = held.with(|record| {
         let passed_on = failure.is_some_and(|failure| record.passes_on(&failure.texts));
         (count(record, end, outcome), record.parent, passed_on)

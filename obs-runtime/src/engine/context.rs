@@ -47,9 +47,9 @@ impl Spot {
     #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     fn current() -> Option<Self> {
         match stack::share_current()? {
-            Frame::Slot { id, .. } => Some(Spot::Slot(id)),
+            Frame::Slot(id) => Some(Spot::Slot(id)),
             Frame::Context(correlation) => Some(Spot::Context(correlation)),
-            Frame::Own(_) | Frame::Opening(_) => None,
+            Frame::Own(_) | Frame::Again(_) | Frame::Opening(_) => None,
         }
     }
 
@@ -82,12 +82,11 @@ impl Spot {
                 (Frame::entering(*id), EnteredIn::Slot(*id, watching))
             }
             Spot::Context(correlation) => {
-                (Some(Frame::Context(Arc::clone(correlation))), EnteredIn::Context(Arc::clone(correlation)))
+                (Frame::Context(Arc::clone(correlation)), EnteredIn::Context(Arc::clone(correlation)))
             }
         };
         // Where the thread has no stack any more, there is nothing to enter.
-        if let Some(frame) = frame
-            && stack::push(frame).is_ok()
+        if stack::push(frame)
             && let EnteredIn::Slot(id, Some(core)) = &entered
         {
             core.filter.entered(*id);
@@ -129,7 +128,7 @@ enum EnteredIn {
 impl Drop for Entered {
     fn drop(&mut self) {
         let left = stack::take_where(|frame| match (frame, &self.0) {
-            (Frame::Slot { id, .. }, EnteredIn::Slot(own, _)) => id == own,
+            (frame, EnteredIn::Slot(own, _)) => frame.lies_in(*own),
             (Frame::Context(correlation), EnteredIn::Context(own)) => Arc::ptr_eq(correlation, own),
             _ => false,
         });

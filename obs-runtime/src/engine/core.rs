@@ -92,66 +92,73 @@ impl CoreRef {
     }
 
     /// A new span of this engine in `record`, at this place: in its trace, or in a new one.
+    #[inline]
     pub(crate) fn open_at(&self, record: &mut Record, meta: &'static Metadata<'static>, place: Place<'_>) {
-        let arrived = self.measure_at(record, meta, place);
-        let from_afar = || arrived.as_ref().and_then(|correlation| correlation.trace.as_ref());
-        let (trace, parent, flags, parent_is_remote) = match (record.ids, from_afar()) {
-            (Some(ids), _) => (ids.trace, Some(ids.span), ids.flags, false),
-            (None, Some(caller)) => (caller.trace_id, Some(caller.span_id), caller.flags, true),
-            (None, None) => {
-                let trace = TraceId::random();
-                let (flags, said) = self.sampler.root(trace, meta.name());
-                if let Some(said) = said {
-                    hand_on(record, said);
-                }
-                (trace, None, flags, false)
-            }
-        };
+        self.measure_at(record, meta, place);
         let span = SpanId::random();
-        record.ids = Some(Ids { trace, span, parent, parent_is_remote, flags });
+        record.ids = Some(match record.ids {
+            Some(around) => Ids { span, parent: Some(around.span), parent_is_remote: false, ..around },
+            None if record.carried.is_some() => self.arrive(record, meta, span),
+            None => self.root(record, meta, span),
+        });
         record.key = span.to_u64();
         record.on = true;
-        if let Some(correlation) = &arrived {
-            arrived_ids(correlation, &mut record.fields);
-            if let Some(caller) = &correlation.link {
-                record.link(Link { trace_id: caller.trace_id, span_id: caller.span_id });
-            }
+    }
+
+    /// The ids of a span that begins a trace.
+    #[inline]
+    fn root(&self, record: &mut Record, meta: &'static Metadata<'static>, span: SpanId) -> Ids {
+        let trace = TraceId::random();
+        let (flags, said) = self.sampler.root(trace, meta.name());
+        if let Some(said) = said {
+            hand_on(record, said);
+        }
+        Ids { trace, span, parent: None, parent_is_remote: false, flags }
+    }
+
+    /// The ids of a span that continues what has arrived from elsewhere, which it takes note of.
+    #[cold]
+    fn arrive(&self, record: &mut Record, meta: &'static Metadata<'static>, span: SpanId) -> Ids {
+        let Some(correlation) = record.carried.clone() else { return self.root(record, meta, span) };
+        arrived_ids(&correlation, &mut record.fields);
+        if let Some(caller) = &correlation.link {
+            record.link(Link { trace_id: caller.trace_id, span_id: caller.span_id });
+        }
+        match &correlation.trace {
+            Some(caller) => Ids {
+                trace: caller.trace_id,
+                span,
+                parent: Some(caller.span_id),
+                parent_is_remote: true,
+                flags: caller.flags,
+            },
+            None => self.root(record, meta, span),
         }
     }
 
     /// A call whose span is off: it measures, and hands on what is around it.
     pub(crate) fn measure(&self, record: &mut Record, meta: &'static Metadata<'static>) {
-        stack::at_current(self.address(), |place| {
-            self.measure_at(record, meta, place);
-        });
+        stack::at_current(self.address(), |place| self.measure_at(record, meta, place));
         record.key = ids::random();
     }
 
-    /// The same, at this place; the context that it begins in, if it is a context.
-    pub(crate) fn measure_at(
-        &self,
-        record: &mut Record,
-        meta: &'static Metadata<'static>,
-        place: Place<'_>,
-    ) -> Option<Arc<Correlation>> {
+    /// The same, at this place.
+    #[inline]
+    pub(crate) fn measure_at(&self, record: &mut Record, meta: &'static Metadata<'static>, place: Place<'_>) {
         record.core = Some(self.clone());
         record.meta = Some(meta);
         match place {
-            Place::Record(parent, slot) => {
-                record.inherit(parent, slot);
-                None
-            }
-            Place::Context(correlation) => {
-                record.carried = Some(Arc::clone(correlation));
-                Some(Arc::clone(correlation))
-            }
-            Place::Nowhere => None,
+            Place::Record(parent, slot) => record.inherit(parent, slot),
+            Place::Context(correlation) => record.carried = Some(Arc::clone(correlation)),
+            Place::Nowhere => {}
         }
     }
 }
 
 impl Core {
     pub(crate) fn new(filter: Filter, sampler: Sampler, render: Render, out: Box<dyn Out>) -> Self {
+        // The clock takes a while to find out how fast it ticks: now, and not in the first call.
+        Moment::now();
         Core { filter, sampler, render, limit: None, events: Rules::OFF, out }
     }
 
@@ -179,7 +186,7 @@ impl Core {
     }
 
     /// What a line tells, as an event of the span that it was written in.
-    #[cold]
+    #[inline(never)]
     pub(crate) fn happened(&self, record: &mut Record, unix_nanos: u64, origin: &Origin, event: &EventVisitor) {
         let (Some(ids), Some(meta), true) = (&record.ids, record.meta, record.on && !record.ended) else { return };
         if self.exports(ids) {
@@ -189,16 +196,28 @@ impl Core {
     }
 
     /// Ends the span in `record`, once: what comes later changes nothing.
+    #[inline]
     pub(crate) fn finish(&self, record: &mut Record, end: Moment, outcome: Option<Ended>, error: Option<(&str, &str)>) {
         if std::mem::replace(&mut record.ended, true) || !record.on {
             return;
         }
         let (Some(ids), Some(meta)) = (record.ids, record.meta) else { return };
-        if !self.exports(&ids) {
-            return;
+        if self.exports(&ids) {
+            self.hand_over(record, ids, meta, end, outcome, error);
         }
+    }
+
+    fn hand_over(
+        &self,
+        record: &mut Record,
+        ids: Ids,
+        meta: &'static Metadata<'static>,
+        end: Moment,
+        outcome: Option<Ended>,
+        error: Option<(&str, &str)>,
+    ) {
         if let Some(outcome) = outcome {
-            record.fields.put_str(names::OUTCOME, outcome.as_str());
+            record.fields.put_outcome(outcome);
         }
         if let Some((text, kind)) = error {
             record.fields.put_str(names::ERROR, text);
@@ -207,26 +226,41 @@ impl Core {
         self.out.span(&Closed { record, ids, meta, end, outcome, error: error.map(|(text, _)| text) });
     }
 
-    /// Renders the log line of what happened at `place`; when that was.
-    pub(crate) fn render(&self, text: &mut Vec<u8>, origin: &Origin, place: Place<'_>, event: &EventVisitor) -> u64 {
+    /// Renders the log line of what happened at `place`, and puts it among the events of the span that is there. When that
+    /// was, where the span around a call whose own is off still has to be told.
+    pub(crate) fn render(
+        &self,
+        text: &mut Vec<u8>,
+        origin: &Origin,
+        place: Place<'_>,
+        event: &EventVisitor,
+    ) -> Option<u64> {
         const NO_IDS: &[u8] = b",\"trace_id\":null,\"span_id\":null";
-        let mut arrived = List::new();
-        let (ids, around) = match place {
+        let unix_nanos = Moment::now().unix_nanos();
+        let mut line = |ids: &[u8], around: &List| {
+            let line = Line { unix_nanos, origin, message: &event.message, ids, around, fields: &event.fields };
+            text.clear();
+            self.render.line(text, &line);
+        };
+        match place {
             Place::Record(record, _) => {
                 let (head, fields) = record.head_and_fields();
-                (head.unwrap_or(NO_IDS), fields)
+                line(head.unwrap_or(NO_IDS), fields);
+                if self.events.want(origin.level) {
+                    if !record.on {
+                        return Some(unix_nanos);
+                    }
+                    self.happened(record, unix_nanos, origin, event);
+                }
             }
             Place::Context(correlation) => {
+                let mut arrived = List::new();
                 arrived_ids(correlation, &mut arrived);
-                (NO_IDS, &arrived)
+                line(NO_IDS, &arrived);
             }
-            Place::Nowhere => (NO_IDS, &arrived),
-        };
-        let unix_nanos = Moment::now().unix_nanos();
-        let line = Line { unix_nanos, origin, message: &event.message, ids, around, fields: &event.fields };
-        text.clear();
-        self.render.line(text, &line);
-        unix_nanos
+            Place::Nowhere => line(NO_IDS, const { &List::new() }),
+        }
+        None
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn line(message: &str) -> EventVisitor {
-        let mut line = EventVisitor::new();
+        let mut line = EventVisitor::default();
         json::string(&mut line.message, message);
         line.fields.put_str("key", message);
         line

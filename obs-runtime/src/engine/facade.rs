@@ -15,7 +15,8 @@ use tracing::{Level, Metadata, dispatcher};
 
 use crate::engine::core::CoreRef;
 use crate::engine::fields::List;
-use crate::engine::visit::{EventVisitor, formatted};
+use crate::engine::local::Scratch;
+use crate::engine::visit::formatted;
 use crate::engine::{local, stack, subscriber};
 use crate::log::{Origin, json};
 
@@ -60,18 +61,15 @@ impl Log for Bridge {
             return;
         };
         let origin = Origin::new(level, record.target(), record.file(), record.line());
-        local::with_event(|visitor: &mut EventVisitor| {
+        local::with_scratch(|Scratch { event: visitor, line }| {
             visitor.suppressed(held_back);
             formatted(&mut visitor.message, *record.args());
             // It gives up at the first pair that fails; none of ours does.
             let _ = record.key_values().visit(&mut Pairs(&mut visitor.fields));
-            local::with_line(|text| {
-                let at = stack::at_current(core.address(), |place| core.render(text, &origin, place, visitor));
-                if core.events.want(level) {
-                    stack::in_span(core.address(), |record| core.happened(record, at, &origin, visitor));
-                }
-                core.out.line(text, level);
-            });
+            if let Some(at) = stack::at_current(core.address(), |place| core.render(line, &origin, place, visitor)) {
+                stack::in_span(core.address(), |record| core.happened(record, at, &origin, visitor));
+            }
+            core.out.line(line, level);
         });
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::log::json;
 use crate::names;
+use crate::outcome::Ended;
 
 /// The fields of a span that has ended, in the order in which they were recorded, no key twice.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// The name as a field bears it.
     public: &'static str,
-    /// `,"key":`.
+    /// `,"key":"`: the last quote is for a value that is text.
     text: Box<str>,
     bit: u64,
 }
@@ -116,7 +117,7 @@ impl Key {
         let mut text = Vec::new();
         text.extend_from_slice(b",\"");
         json::escape(&mut text, public);
-        text.extend_from_slice(b"\":");
+        text.extend_from_slice(b"\":\"");
         Key { name, public, text: String::from_utf8_lossy(&text).into(), bit: bit(public) }
     }
 }
@@ -213,10 +214,36 @@ impl List {
             self.forget(key.public);
         }
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(key.text.as_bytes());
+        self.text.extend_from_slice(&key.text.as_bytes()[..key.text.len() - 1]);
         render(&mut self.text);
         self.pieces.push(Piece { key: key.public, start, end: self.text.len() as u32 });
         self.mask |= key.bit;
+    }
+
+    /// The same for text, which is what most values are.
+    #[inline]
+    pub(crate) fn put_key_str(&mut self, key: &'static Key, value: &str) {
+        if self.mask & key.bit != 0 {
+            self.forget(key.public);
+        }
+        let start = self.text.len() as u32;
+        json::string_behind(&mut self.text, &key.text, value);
+        self.pieces.push(Piece { key: key.public, start, end: self.text.len() as u32 });
+        self.mask |= key.bit;
+    }
+
+    /// Records how a call ended.
+    #[inline]
+    pub(crate) fn put_outcome(&mut self, outcome: Ended) {
+        /// `outcome` with each of its values.
+        const TEXTS: [&str; Ended::ALL.len()] =
+            [r#","outcome":"ok""#, r#","outcome":"error""#, r#","outcome":"cancelled""#, r#","outcome":"panicked""#];
+        if self.mask & const { bit(names::OUTCOME) } != 0 {
+            self.forget(names::OUTCOME);
+        }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(TEXTS[outcome as usize].as_bytes());
+        self.add(names::OUTCOME, start);
     }
 
     #[inline]
@@ -342,6 +369,17 @@ mod tests {
         list.put_str("a", "3");
         assert_eq!(text(&list), r#","b":"2","a":"3""#);
         assert_eq!(list.own().last(), Some(("a", FieldValue::Str("3".into()))));
+    }
+
+    #[test]
+    fn an_outcome_is_recorded_as_its_text() {
+        for outcome in Ended::ALL {
+            let (mut ready, mut rendered) = (List::new(), List::new());
+            ready.put_str(names::OUTCOME, "mine");
+            ready.put_outcome(outcome);
+            rendered.put_str(names::OUTCOME, outcome.as_str());
+            assert_eq!(text(&ready), text(&rendered));
+        }
     }
 
     #[test]

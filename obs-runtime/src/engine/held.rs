@@ -38,25 +38,39 @@ impl Held {
     /// Puts the record on this thread's stack. Where there is none any more, it stays.
     #[inline]
     pub(crate) fn enter(&mut self) {
+        let is_quiet = matches!(self, Held::Own(record) if !record.watched) && !running::is_watched();
+        if is_quiet { self.put() } else { self.enter_watched() }
+    }
+
+    #[cold]
+    fn enter_watched(&mut self) {
         self.with_watchers(Dispatch::enter, |core, id| core.filter.entered(id));
         if running::is_watched() {
             self.show();
         }
-        let (key, frame) = match std::mem::replace(self, Held::Gone) {
-            Held::Own(record) => (record.key, Frame::Own(record)),
-            Held::Slot(id) => match Frame::entering(id) {
-                Some(frame) => (frame.key(), frame),
-                None => return,
-            },
-            elsewhere => {
-                *self = elsewhere;
-                return;
+        self.put();
+    }
+
+    /// Puts the record on this thread's stack, and tells nobody.
+    #[inline]
+    fn put(&mut self) {
+        match self {
+            Held::Own(record) => {
+                let key = record.key;
+                if let Held::Own(record) = std::mem::replace(self, Held::Away(key))
+                    && let Err(record) = stack::push_own(record)
+                {
+                    *self = Held::Own(record);
+                }
             }
-        };
-        *self = match stack::push(frame) {
-            Ok(()) => Held::Away(key),
-            Err(frame) => Held::of(frame),
-        };
+            Held::Slot(id) => {
+                let key = slots::with(*id, |record| record.key);
+                if stack::push(Frame::entering(*id)) {
+                    *self = key.map_or(Held::Gone, Held::Away);
+                }
+            }
+            Held::Away(_) | Held::Gone => {}
+        }
     }
 
     /// Moves the record into a slot, for those who ask what is running.
@@ -80,7 +94,7 @@ impl Held {
         }
         let frame = match self {
             Held::Own(record) => Some(Frame::Own(record)),
-            Held::Slot(id) => Frame::entering(id),
+            Held::Slot(id) => Some(Frame::entering(id)),
             Held::Away(_) | Held::Gone => None,
         };
         if let Some(back) = frame.and_then(|frame| stack::fill(site, frame)) {
@@ -92,18 +106,26 @@ impl Held {
     #[inline]
     pub(crate) fn leave(&mut self) {
         if let Held::Away(key) = *self {
-            *self = stack::take(key).map_or(Held::Gone, Held::of);
-            if let Held::Slot(id) = *self {
-                running::left(id);
+            match stack::pop_quiet(key) {
+                Some(record) => *self = Held::Own(record),
+                None => self.leave_watched(key),
             }
-            self.with_watchers(Dispatch::exit, |core, id| core.filter.exited(id));
         }
+    }
+
+    #[cold]
+    fn leave_watched(&mut self, key: u64) {
+        *self = stack::take(key).map_or(Held::Gone, Held::of);
+        if let Held::Slot(id) = *self {
+            running::left(id);
+        }
+        self.with_watchers(Dispatch::exit, |core, id| core.filter.exited(id));
     }
 
     fn of(frame: Frame) -> Self {
         match frame {
             Frame::Own(record) => Held::Own(record),
-            Frame::Slot { id, .. } => Held::Slot(id),
+            Frame::Slot(id) | Frame::Again(id) => Held::Slot(id),
             Frame::Context(_) | Frame::Opening(_) => Held::Gone,
         }
     }
@@ -122,7 +144,6 @@ impl Held {
     }
 
     /// Tells what happens to the span to those who watch spans: a foreign subscriber, or a filter with directives on spans.
-    #[inline]
     fn with_watchers(&mut self, foreign: impl FnOnce(&Dispatch, &Id), filter: impl FnOnce(&CoreRef, u64)) {
         // The subscriber is anybody's code: it is called with nothing held.
         let slot = if let Held::Slot(id) = self { *id } else { 0 };

@@ -24,8 +24,7 @@ pub(crate) struct Local {
     #[allow(clippy::vec_box)]
     pool: RefCell<Vec<Box<Record>>>,
     slots: RefCell<Cache>,
-    line: Cell<Vec<u8>>,
-    event: Cell<EventVisitor>,
+    scratch: Cell<Option<Box<Scratch>>>,
     /// By the address of the metadata, which live for ever: each in the one place that its address chooses.
     origins: RefCell<Vec<Option<(usize, Origin)>>>,
 }
@@ -39,8 +38,7 @@ thread_local! {
             stack: RefCell::new(Vec::new()),
             pool: RefCell::new(Vec::new()),
             slots: RefCell::new(Cache::new()),
-            line: Cell::new(Vec::new()),
-            event: Cell::new(EventVisitor::new()),
+            scratch: Cell::new(None),
             origins: RefCell::new(Vec::new()),
         }
     };
@@ -113,32 +111,30 @@ pub(crate) fn release(id: u64) -> Option<Box<Record>> {
     }
 }
 
-/// Runs `f` on an empty buffer for a line. A line within a line gets one of its own.
-#[inline]
-pub(crate) fn with_line<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut line = with(|local| local.line.take()).unwrap_or_default();
-    line.clear();
-    let result = f(&mut line);
-    if line.capacity() <= LARGEST_KEPT {
-        with(|local| local.line.set(line));
-    }
-    result
+/// What an event is rendered in.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) event: EventVisitor,
+    pub(crate) line: Vec<u8>,
 }
 
-/// Runs `f` on an empty visitor for an event. An event within an event (a `Display` that logs) gets one of its own.
+/// Runs `f` on empty buffers for an event. An event within an event (a `Display` that logs) gets some of its own.
 #[inline]
-pub(crate) fn with_event<R>(f: impl FnOnce(&mut EventVisitor) -> R) -> R {
-    let mut event = with(|local| local.event.take()).unwrap_or_default();
-    let result = f(&mut event);
-    event.clear();
-    with(|local| local.event.set(event));
+pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = with(|local| local.scratch.take()).flatten().unwrap_or_default();
+    let result = f(&mut scratch);
+    scratch.event.clear();
+    scratch.line.clear();
+    if scratch.line.capacity() <= LARGEST_KEPT {
+        with(|local| local.scratch.set(Some(scratch)));
+    }
     result
 }
 
 /// Runs `f` on an empty list of fields. A list within a list (a `Display` that records) gets one of its own.
 #[inline]
 pub(crate) fn with_list<R>(f: impl FnOnce(&mut List) -> R) -> R {
-    with_event(|event| f(&mut event.fields))
+    with_scratch(|scratch| f(&mut scratch.event.fields))
 }
 
 /// Runs `f` on the origin of the lines of this callsite.

@@ -6,9 +6,10 @@ use tracing::{Event, Level};
 use crate::engine::clock::Moment;
 use crate::engine::core::CoreRef;
 use crate::engine::fields::List;
+use crate::engine::local::Scratch;
 use crate::engine::record::Record;
-use crate::engine::stack::{self, Frame, Place};
-use crate::engine::visit::{EventVisitor, SpanVisitor};
+use crate::engine::stack::{self, Place};
+use crate::engine::visit::SpanVisitor;
 use crate::engine::{FieldValue, Link, SpanKind, local, running, slots};
 use crate::log::Origin;
 use crate::loss::{Reason, Signal, lost};
@@ -80,25 +81,22 @@ impl CoreRef {
     pub(crate) fn event(&self, event: &Event<'_>, around: Around) {
         let meta = event.metadata();
         let Some(held_back) = self.admits(meta) else { return };
-        local::with_event(|visitor: &mut EventVisitor| {
+        local::with_scratch(|Scratch { event: visitor, line }| {
             visitor.suppressed(held_back);
             event.record(visitor);
             let origin = if meta.target() == "log" { log_origin(*meta.level(), &mut visitor.fields) } else { None };
             let visitor = &*visitor;
-            local::with_line(|text| {
-                let mut told = |origin: &Origin| {
-                    let at = self.at(around, |place| self.render(text, origin, place, visitor));
-                    if self.events.want(*meta.level()) {
-                        self.in_span(around, |record| self.happened(record, at, origin, visitor));
-                    }
-                };
-                match &origin {
-                    Some(origin) => told(origin),
-                    None => local::with_origin(meta, told),
+            let mut told = |origin: &Origin| {
+                if let Some(at) = self.at(around, |place| self.render(line, origin, place, visitor)) {
+                    self.in_span(around, |record| self.happened(record, at, origin, visitor));
                 }
-                // Handed over with nothing held: with the policy `block` this may wait.
-                self.out.line(text, *meta.level());
-            });
+            };
+            match &origin {
+                Some(origin) => told(origin),
+                None => local::with_origin(meta, told),
+            }
+            // Handed over with nothing held: with the policy `block` this may wait.
+            self.out.line(line, *meta.level());
         });
     }
 
@@ -121,9 +119,10 @@ impl CoreRef {
     /// Puts this thread into the span in a slot.
     #[inline]
     pub(crate) fn enter(&self, slot: u64) {
-        if let Some(frame) = Frame::entering(slot)
-            && stack::push_plain(frame).is_ok()
-        {
+        if running::is_watched() {
+            slots::with(slot, running::entered);
+        }
+        if stack::push_plain(slot) {
             self.filter.entered(slot);
         }
     }
@@ -131,7 +130,7 @@ impl CoreRef {
     /// Takes it out again. Guards may be dropped out of order, or on threads that never entered.
     #[inline]
     pub(crate) fn exit(&self, slot: u64) {
-        if stack::take_where(|frame| matches!(frame, Frame::Slot { id, .. } if *id == slot)).is_some() {
+        if stack::take_where(|frame| frame.lies_in(slot)).is_some() {
             running::left(slot);
             self.filter.exited(slot);
         }

@@ -116,6 +116,7 @@ const HEAD: usize = 75;
 
 impl Record {
     /// As good as new, with its buffers kept. The ids and times of the next span are set when it opens.
+    #[inline]
     pub(crate) fn reset(&mut self) {
         if let Some(beacon) = &self.beacon {
             beacon.put_out();
@@ -136,6 +137,7 @@ impl Record {
         self.head = None;
     }
 
+    #[inline]
     pub(crate) fn rare(&self) -> Option<&Rare> {
         self.rare.as_deref()
     }
@@ -177,6 +179,7 @@ impl Record {
     }
 
     /// The address of its engine: which one it is.
+    #[inline]
     pub(crate) fn engine(&self) -> usize {
         self.core.as_ref().map_or(0, CoreRef::address)
     }
@@ -188,6 +191,7 @@ impl Record {
     }
 
     /// Takes over what is around it: its trace, its fields, and what came from the caller.
+    #[inline]
     pub(crate) fn inherit(&mut self, parent: &Record, slot: u64) {
         self.ids = parent.ids;
         self.carried.clone_from(&parent.carried);

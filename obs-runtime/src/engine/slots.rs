@@ -49,7 +49,7 @@ pub(crate) fn each(f: impl FnMut(&mut Record)) {
 }
 
 /// Whether the span of `id` is open.
-#[inline]
+#[cfg(test)]
 pub(crate) fn is_open(id: u64) -> bool {
     TABLE.is_open(id)
 }

@@ -10,13 +10,15 @@ use crate::engine::record::{self, Parent, Record};
 use crate::engine::{running, slots};
 use crate::propagation::Correlation;
 
-/// One level of the stack.
+/// One level of the stack: two words, so that processors pass it on in registers.
 pub(crate) enum Frame {
     /// The record of a call that runs here.
     Own(Box<Record>),
-    /// A record that lies in a slot: a span of plain `tracing`, or one that somebody asked for. A span that was entered before
-    /// and is entered `again` does not become the current one by that: so it is with the registry of `tracing_subscriber`.
-    Slot { id: u64, key: u64, engine: usize, on: bool, again: bool },
+    /// A record that lies in a slot: a span of plain `tracing`, or one that somebody asked for.
+    Slot(u64),
+    /// That of a span which was entered before. It does not become the current one by that: so it is with the registry of
+    /// `tracing_subscriber`.
+    Again(u64),
     /// The context of a caller elsewhere: the spans above it continue it.
     Context(Arc<Correlation>),
     /// An observed future in its first poll, before its first statement has opened the span.
@@ -32,38 +34,57 @@ pub(crate) enum Place<'a> {
 }
 
 impl Frame {
-    /// The frame of a slot; nothing when it is empty.
-    pub(crate) fn of_slot(id: u64) -> Option<Self> {
-        slots::with(id, |record| Frame::Slot {
-            id,
-            key: record.key,
-            engine: record.engine(),
-            on: record.on,
-            again: false,
-        })
-    }
-
-    /// The same for a thread that enters the record.
-    pub(crate) fn entering(id: u64) -> Option<Self> {
+    /// The frame of a slot, for a thread that enters the record.
+    #[inline]
+    pub(crate) fn entering(id: u64) -> Self {
         if running::is_watched() {
             slots::with(id, running::entered);
         }
-        Frame::of_slot(id)
+        Frame::Slot(id)
     }
 
-    /// Names the record; 0 for a frame that has none.
+    /// Whether its record is in this slot.
     #[inline]
-    pub(crate) fn key(&self) -> u64 {
+    pub(crate) fn lies_in(&self, slot: u64) -> bool {
+        matches!(self, Frame::Slot(id) | Frame::Again(id) if *id == slot)
+    }
+
+    /// Whether it is that of the record with this key.
+    #[inline]
+    fn is(&self, wanted: u64) -> bool {
         match self {
-            Frame::Own(record) => record.key,
-            Frame::Slot { key, .. } => *key,
-            Frame::Context(_) | Frame::Opening(_) => 0,
+            Frame::Own(record) => record.key == wanted,
+            Frame::Slot(id) | Frame::Again(id) => slots::with(*id, |record| record.key) == Some(wanted),
+            Frame::Context(_) | Frame::Opening(_) => false,
         }
     }
 
+    /// Whether it is the frame that others inherit from as `parent`.
+    fn is_parent(&self, parent: Parent) -> bool {
+        match self {
+            Frame::Slot(id) | Frame::Again(id) if parent.slot != 0 => *id == parent.slot,
+            _ => self.is(parent.key),
+        }
+    }
+
+    /// Runs `f` on the record if it is of this engine and up to date, with one lock where it is in a slot.
     #[inline]
-    fn is(&self, wanted: u64) -> bool {
-        self.key() == wanted
+    fn look<R>(&mut self, engine: usize, f: &mut impl FnMut(Place<'_>) -> R) -> Look<R> {
+        let mut at = |record: &mut Record, slot| {
+            if record.engine() != engine {
+                Look::Elsewhere
+            } else if record.is_stale() {
+                Look::Stale
+            } else {
+                Look::Found(f(Place::Record(record, slot)))
+            }
+        };
+        match self {
+            Frame::Own(record) => at(record, 0),
+            Frame::Slot(id) => slots::with(*id, |record| at(record, *id)).unwrap_or(Look::Elsewhere),
+            Frame::Context(correlation) => Look::Found(f(Place::Context(correlation))),
+            Frame::Again(_) | Frame::Opening(_) => Look::Elsewhere,
+        }
     }
 
     /// Runs `f` on the frame's record and slot.
@@ -71,28 +92,41 @@ impl Frame {
     fn with<R>(&mut self, f: impl FnOnce(&mut Record, u64) -> R) -> Option<R> {
         match self {
             Frame::Own(record) => Some(f(record, 0)),
-            Frame::Slot { id, .. } => slots::with(*id, |record| f(record, *id)),
+            Frame::Slot(id) | Frame::Again(id) => slots::with(*id, |record| f(record, *id)),
             _ => None,
         }
     }
 }
 
-/// Puts a frame on the stack; gives it back where there is no stack any more.
-#[inline]
-pub(crate) fn push(frame: Frame) -> Result<(), Frame> {
-    let mut frame = Some(frame);
-    with_stack(|stack| stack.extend(frame.take()));
-    frame.map_or(Ok(()), Err)
+/// Puts a frame on the stack, that of a call's record by [`push_own`]; whether there is a stack.
+///
+/// The frame is made where it will lie: one that is made elsewhere and copied is read again before it has been written,
+/// which holds a processor up longer than all the rest takes.
+#[inline(always)]
+pub(crate) fn push(frame: Frame) -> bool {
+    with_stack(|stack| stack.push(frame)).is_some()
 }
 
-/// The same for a span of plain `tracing`, which may be on the stack already.
+/// Puts the record of a call on the stack; gives it back where there is no stack any more.
 #[inline]
-pub(crate) fn push_plain(mut frame: Frame) -> Result<(), Frame> {
-    if let Frame::Slot { id, again, .. } = &mut frame {
-        let is_it = |frame: &Frame| matches!(frame, Frame::Slot { id: own, .. } if own == id);
-        *again = with_stack(|stack| stack.iter().any(is_it)).unwrap_or(false);
-    }
-    push(frame)
+pub(crate) fn push_own(record: Box<Record>) -> Result<(), Box<Record>> {
+    let mut record = Some(record);
+    with_stack(|stack| {
+        if let Some(record) = record.take() {
+            stack.push(Frame::Own(record));
+        }
+    });
+    record.map_or(Ok(()), Err)
+}
+
+/// The same for a span of plain `tracing`, which may be on the stack already. Whether it is open is asked by those who look.
+#[inline]
+pub(crate) fn push_plain(id: u64) -> bool {
+    with_stack(|stack| {
+        let again = stack.iter().any(|frame| frame.lies_in(id));
+        stack.push(if again { Frame::Again(id) } else { Frame::Slot(id) });
+    })
+    .is_some()
 }
 
 /// Takes the topmost frame of this record off the stack: guards may be dropped out of order, so never the top blindly.
@@ -104,12 +138,12 @@ pub(crate) fn take(key: u64) -> Option<Frame> {
 /// Takes the record of this key off the top of the stack, if it lies there by itself and nobody watches it.
 #[inline]
 pub(crate) fn pop_quiet(key: u64) -> Option<Box<Record>> {
-    with_stack(|stack| match stack.pop()? {
-        Frame::Own(record) if record.key == key && !record.watched => Some(record),
-        other => {
-            stack.push(other);
-            None
-        }
+    with_stack(|stack| match stack.last()? {
+        Frame::Own(record) if record.key == key && !record.watched => match stack.pop()? {
+            Frame::Own(record) => Some(record),
+            _ => None,
+        },
+        _ => None,
     })
     .flatten()
 }
@@ -134,7 +168,7 @@ pub(crate) fn with_key<R>(key: u64, f: impl FnOnce(&mut Record) -> R) -> Option<
 /// The slot of the record of this key that is on the stack, if it is in one.
 pub(crate) fn slot_of(key: u64) -> Option<u64> {
     with_stack(|stack| match stack.iter().rev().find(|frame| frame.is(key))? {
-        Frame::Slot { id, .. } => Some(*id),
+        Frame::Slot(id) | Frame::Again(id) => Some(*id),
         _ => None,
     })
     .flatten()
@@ -154,23 +188,32 @@ pub(crate) fn with_site<R>(site: &'static Callsite, f: impl FnOnce(&mut Record) 
 #[inline]
 pub(crate) fn at_current<R>(engine: usize, mut f: impl FnMut(Place<'_>) -> R) -> R {
     let result = with_stack(|stack| {
-        let at = current(stack, engine, false)?;
-        refresh(stack, at);
-        match &mut stack[at] {
-            Frame::Own(record) => Some(f(Place::Record(record, 0))),
-            Frame::Slot { id, .. } => slots::with(*id, |record| f(Place::Record(record, *id))),
-            Frame::Context(correlation) => Some(f(Place::Context(correlation))),
-            Frame::Opening(_) => None,
-        }
+        (0..stack.len()).rev().find_map(|at| match stack[at].look(engine, &mut f) {
+            Look::Found(result) => Some(result),
+            Look::Stale => {
+                refresh(stack, at);
+                stack[at].with(|record, slot| f(Place::Record(record, slot)))
+            }
+            Look::Elsewhere => None,
+        })
     });
-    // No stack, nothing on it, or a span that another thread has closed just now.
+    // No stack, or nothing of this engine on it.
     result.flatten().unwrap_or_else(|| f(Place::Nowhere))
+}
+
+/// What came of a look at a frame.
+enum Look<R> {
+    Found(R),
+    /// Something may have come late to the spans around it.
+    Stale,
+    /// It is closed, of another engine, or no place to be.
+    Elsewhere,
 }
 
 /// Runs `f` on the innermost span of this engine around the caller: not on a call whose span is off.
 pub(crate) fn in_span(engine: usize, f: impl FnOnce(&mut Record)) {
     with_stack(|stack| {
-        let at = current(stack, engine, true)?;
+        let at = current(stack, engine)?;
         stack[at].with(|record, _| f(record))
     });
 }
@@ -181,16 +224,14 @@ pub(crate) fn at_slot<R>(engine: usize, id: u64, f: impl FnOnce(&mut Record) -> 
     slots::with(id, |record| (record.engine() == engine).then(|| f(record))).flatten()
 }
 
-/// Where the innermost open record of this engine is, or a context above it; with `on`, only a span will do.
-#[inline]
-fn current(stack: &[Frame], engine: usize, on: bool) -> Option<usize> {
+/// Where the innermost open span of this engine is, or a context above it.
+fn current(stack: &[Frame], engine: usize) -> Option<usize> {
+    let is_it = |record: &Record| record.engine() == engine && record.on;
     stack.iter().rposition(|frame| match frame {
-        Frame::Own(record) => record.engine() == engine && (record.on || !on),
-        Frame::Slot { id, engine: own, on: is_on, again, .. } => {
-            *own == engine && (*is_on || !on) && !again && slots::is_open(*id)
-        }
+        Frame::Own(record) => is_it(record),
+        Frame::Slot(id) => slots::with(*id, |record| is_it(record)).unwrap_or(false),
         Frame::Context(_) => true,
-        Frame::Opening(_) => false,
+        Frame::Again(_) | Frame::Opening(_) => false,
     })
 }
 
@@ -206,7 +247,7 @@ fn refresh(stack: &mut [Frame], at: usize) {
 #[cold]
 fn refresh_from(stack: &mut [Frame], at: usize, parent: Parent) {
     let late = record::late();
-    if let Some(below) = stack[..at].iter().rposition(|frame| frame.is(parent.key)) {
+    if let Some(below) = stack[..at].iter().rposition(|frame| frame.is_parent(parent)) {
         refresh(stack, below);
         let (lower, upper) = stack.split_at_mut(at);
         // Where both lie in slots, the parent is locked before its child: here, and everywhere.
@@ -261,7 +302,7 @@ pub(crate) fn settled(site: &'static Callsite) -> Option<u64> {
             stack.remove(at);
             return None;
         }
-        Some(stack[at].key())
+        stack[at].with(|record, _| record.key)
     })
     .flatten()
 }
@@ -273,7 +314,7 @@ fn is_opening(frame: &Frame, site: &'static Callsite) -> bool {
 /// The innermost span of this engine, in a slot where others find it too.
 pub(crate) fn current_span(engine: usize) -> Option<(u64, &'static Metadata<'static>)> {
     with_stack(|stack| {
-        let at = current(stack, engine, true)?;
+        let at = current(stack, engine)?;
         let id = promote(&mut stack[at])?;
         slots::with(id, |record| record.meta).flatten().map(|meta| (id, meta))
     })
@@ -283,27 +324,25 @@ pub(crate) fn current_span(engine: usize) -> Option<(u64, &'static Metadata<'sta
 /// What a task that is started here takes along: the innermost record, in a slot and with a reference, or context.
 pub(crate) fn share_current() -> Option<Frame> {
     with_stack(|stack| {
-        let at =
-            stack.iter().rposition(|frame| !matches!(frame, Frame::Opening(_) | Frame::Slot { again: true, .. }))?;
+        let at = stack.iter().rposition(|frame| !matches!(frame, Frame::Opening(_) | Frame::Again(_)))?;
         if let Frame::Context(correlation) = &stack[at] {
             return Some(Frame::Context(Arc::clone(correlation)));
         }
         let id = promote(&mut stack[at])?;
-        if slots::retain(id) { Frame::of_slot(id) } else { None }
+        slots::retain(id).then_some(Frame::Slot(id))
     })
     .flatten()
 }
 
 /// Moves a record from its frame into a slot, if it is not in one.
 fn promote(frame: &mut Frame) -> Option<u64> {
-    if let Frame::Slot { id, .. } = frame {
+    if let Frame::Slot(id) = frame {
         return Some(*id);
     }
     let Frame::Own(record) = frame else { return None };
-    let (key, engine, on) = (record.key, record.engine(), record.on);
     match local::insert(std::mem::take(record)) {
         Ok(id) => {
-            *frame = Frame::Slot { id, key, engine, on, again: false };
+            *frame = Frame::Slot(id);
             Some(id)
         }
         Err(back) => {
@@ -318,8 +357,8 @@ pub(crate) fn find<R>(mut f: impl FnMut(Place<'_>) -> Option<R>) -> Option<R> {
     with_stack(|stack| {
         stack.iter_mut().rev().find_map(|frame| match frame {
             Frame::Own(record) => f(Place::Record(record, 0)),
-            Frame::Opening(_) | Frame::Slot { again: true, .. } => None,
-            Frame::Slot { id, .. } => slots::with(*id, |record| f(Place::Record(record, *id))).flatten(),
+            Frame::Opening(_) | Frame::Again(_) => None,
+            Frame::Slot(id) => slots::with(*id, |record| f(Place::Record(record, *id))).flatten(),
             Frame::Context(correlation) => f(Place::Context(correlation)),
         })
     })

@@ -46,10 +46,6 @@ pub(crate) struct EventVisitor {
 }
 
 impl EventVisitor {
-    pub(crate) const fn new() -> Self {
-        EventVisitor { message: Vec::new(), fields: List::new() }
-    }
-
     /// How many lines of the same callsite were held back before this one.
     pub(crate) fn suppressed(&mut self, lines: u64) {
         if lines > 0 {

@@ -37,7 +37,7 @@ enum State {
 /// Opens the span of a call.
 #[inline]
 pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Span {
-    let held = if call::idle(site) { None } else { opened(site, None, fields) };
+    let held = if call::idle(site) { None } else { opened(site, fields) };
     Span::of(site, held)
 }
 
@@ -48,25 +48,35 @@ pub fn open_within<P: Into<Placed>>(
     parent: impl FnOnce() -> P,
     fields: impl FnOnce(&mut Visit<'_>),
 ) -> Span {
-    let held = if call::idle(site) { None } else { opened(site, parent().into().0, fields) };
+    let held = if call::idle(site) { None } else { opened_within(site, parent().into().0, fields) };
     Span::of(site, held)
 }
 
-fn opened(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
-    let mut opening = Opening::begin(site, under)?;
+#[inline(never)]
+fn opened(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
+    Some(filled(Opening::begin(site)?, site, fields))
+}
+
+#[cold]
+fn opened_within(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
+    Some(filled(Opening::begin_at(site, under)?, site, fields))
+}
+
+#[inline]
+fn filled(mut opening: Opening, site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Held {
     if opening.wants_fields() {
         let mut links = Vec::new();
         fields(&mut Visit { recorder: opening.recorder(), keys: site.keys(), links: Some(&mut links) });
         links.into_iter().for_each(|link| opening.link(link));
     }
-    Some(opening.finish())
+    opening.finish()
 }
 
 /// Opens the span of a future, as its first statement: in the place that its first poll holds for it.
 #[inline]
 pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
     if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened(site, None, fields));
+        fill(site, opened(site, fields));
     }
 }
 
@@ -78,7 +88,7 @@ pub fn begin_within<P: Into<Placed>>(
     fields: impl FnOnce(&mut Visit<'_>),
 ) {
     if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened(site, parent().into().0, fields));
+        fill(site, opened_within(site, parent().into().0, fields));
     }
 }
 
@@ -181,6 +191,7 @@ impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
 }
 
 impl Span {
+    #[inline(always)]
     fn of(site: &'static Callsite, held: Option<Held>) -> Self {
         let state = if held.is_some() { State::Idle } else { State::Off };
         Span { held: held.unwrap_or(Held::Gone), site, state }
@@ -196,11 +207,22 @@ impl Span {
     }
 
     /// Ends the call while its record is still on the stack.
+    #[inline]
     fn end(&mut self, outcome: Ended, verdict: &Verdict) {
         self.state = State::Off;
         call::end(self.site, &mut self.held, outcome, verdict.failure.as_deref());
     }
 
+    /// A span that was opened and whose body never ran was cancelled as well.
+    #[cold]
+    fn give_up(&mut self) {
+        self.drop_begins();
+        if self.state == State::Dropping {
+            self.end(Ended::Cancelled, &Verdict::OK);
+        }
+    }
+
+    #[inline]
     pub(super) fn drop_begins(&mut self) {
         if self.state == State::Idle {
             self.held.enter();
@@ -212,10 +234,8 @@ impl Span {
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        // A span that was opened and whose body never ran was cancelled as well.
-        self.drop_begins();
-        if self.state == State::Dropping {
-            self.end(Ended::Cancelled, &Verdict::OK);
+        if self.state != State::Off {
+            self.give_up();
         }
     }
 }
@@ -233,7 +253,7 @@ impl<'a> Turn<'a> {
         let first = span.state == State::New;
         if first {
             // Without a stack, `begin` finds no place, and the call stays unobserved.
-            let _ = stack::push(Frame::Opening(span.site));
+            stack::push(Frame::Opening(span.site));
         } else {
             span.held.enter();
         }
