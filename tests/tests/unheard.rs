@@ -1,0 +1,68 @@
+//! The thread of an exporter is not heard, and that costs the other threads nothing.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use obs_runtime::engine::FinishedSpan;
+use obs_runtime::export::{Delivery, Exporter};
+use obs_runtime::tracing::level_filters::LevelFilter;
+use obs_runtime::{Telemetry, info, observed, tracing};
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(text);
+        Ok(text.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Speaks in every way there is.
+struct Talks;
+
+#[observed]
+fn exports() {
+    info!("inside");
+}
+
+impl Exporter for Talks {
+    fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
+        info!("exporting");
+        tracing::info_span!("export").in_scope(|| info!("in a span"));
+        log::info!("by the facade");
+        exports();
+        Delivery::all(&spans)
+    }
+}
+
+#[observed]
+fn work() {
+    info!("working");
+}
+
+// One test, as its runtime is that of the process.
+#[test]
+fn an_exporter_is_not_heard_and_raises_no_level() {
+    let memory = Memory::default();
+    let telemetry = Telemetry::builder("tests")
+        .log_writer(memory.clone())
+        .exporter(Talks)
+        .start()
+        .expect("nothing else is started");
+    for _ in 0..3 {
+        work();
+        telemetry.flush(Duration::from_secs(10));
+    }
+    // A level above that of the configuration would have `tracing` ask at every `debug!` in the process.
+    assert_eq!(LevelFilter::current(), LevelFilter::INFO);
+    let report = telemetry.shutdown(Duration::from_secs(10));
+    assert_eq!((report.spans_sent, report.spans_lost), (3, 0), "{report:?}");
+    let text = String::from_utf8(memory.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.lines().all(|line| line.contains(r#""message":"working""#)), "{text}");
+}
