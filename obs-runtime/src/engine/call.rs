@@ -90,16 +90,21 @@ enum Viewer {
     Nobody,
 }
 
-/// Looks who will see the span of a call, and lets `open` open it where that is one of ours.
+/// Looks who will see the span of a call, and lets `open` open it where that is one of ours. `open` is given the dispatcher, as
+/// `tracing` gives none to who asks for it meanwhile.
 #[inline]
-fn viewer(site: &'static Callsite, under: Option<&Under>, open: impl Fn(&CoreRef, &mut Record, bool)) -> Viewer {
+fn viewer(
+    site: &'static Callsite,
+    under: Option<&Under>,
+    open: impl Fn(&Dispatch, &CoreRef, &mut Record, bool),
+) -> Viewer {
     let interest = site.interest();
     dispatcher::get_default(|dispatch| {
         let meta = site.meta();
         let on = interest.is_always() || (!interest.is_never() && dispatch.enabled(meta));
         let opened = |core: &CoreRef, on| {
             let mut record = local::fresh();
-            open(core, &mut record, on);
+            open(dispatch, core, &mut record, on);
             Viewer::Engine(record)
         };
         if let Some(core) = subscriber::bare(dispatch) {
@@ -158,7 +163,7 @@ impl Opening {
     #[inline]
     pub(crate) fn begin(site: &'static Callsite) -> Option<Self> {
         let meta = site.meta();
-        let open = |core: &CoreRef, record: &mut Record, on| {
+        let open = |_: &Dispatch, core: &CoreRef, record: &mut Record, on| {
             if on { core.open(record, meta) } else { core.measure(record, meta) }
         };
         match viewer(site, None, open) {
@@ -170,7 +175,9 @@ impl Opening {
     /// The same for a span that may hang somewhere else than where the caller is.
     pub(crate) fn begin_at(site: &'static Callsite, under: Option<Under>) -> Option<Self> {
         let Some(under) = under else { return Self::begin(site) };
-        let open = |core: &CoreRef, record: &mut Record, on| open_under(core, record, site, &under, on);
+        let open = |dispatch: &Dispatch, core: &CoreRef, record: &mut Record, on| {
+            open_under(dispatch, core, record, site, &under, on);
+        };
         match viewer(site, Some(&under), open) {
             Viewer::Engine(record) => Some(Self::measured(record, site)),
             viewer => Self::elsewhere(site, viewer, Some(under)),
@@ -265,7 +272,14 @@ impl Opening {
 
 /// Opens a span, or a measurement, where the attribute says. What has ended meanwhile, or is of another engine, is nowhere.
 #[cold]
-fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, under: &Under, on: bool) {
+fn open_under(
+    dispatch: &Dispatch,
+    core: &CoreRef,
+    record: &mut Record,
+    site: &'static Callsite,
+    under: &Under,
+    on: bool,
+) {
     let meta = site.meta();
     let mut open = |place: Place<'_>| {
         if on {
@@ -282,7 +296,7 @@ fn open_under(core: &CoreRef, record: &mut Record, site: &'static Callsite, unde
     let id = match under {
         Under::Context(correlation) => return open(Place::Context(&Arc::new(correlation.clone()))),
         Under::Span(span) => span.with_subscriber(|(id, dispatch)| slot(id, dispatch)).flatten(),
-        Under::Id(id) => dispatcher::get_default(|dispatch| slot(id, dispatch)),
+        Under::Id(id) => slot(id, dispatch),
         Under::Root => None,
     };
     let id = id.unwrap_or(0);
