@@ -168,27 +168,31 @@ impl Drop for Call {
             None if self.unwinding => StatusCode::INTERNAL_SERVER_ERROR,
             None => gone,
         };
-        let (method, path) = (self.method, self.route.clone());
         let seconds = self.began.elapsed().as_secs_f64();
-        if self.names.opentelemetry() {
-            let metrics = HttpServerMetrics::global();
-            metrics.active_requests.with(ActiveLabels { http_request_method: method }).sub(1.0);
-            let labels = || ServerLabels {
-                http_request_method: method,
-                http_route: path.clone(),
-                http_response_status_code: status.into(),
-            };
-            metrics.request_duration_seconds.with(labels()).observe(seconds);
-            if let Some(received) = self.received {
-                metrics.request_body_size_bytes.with(labels()).observe(received as f64);
+        let Call { operation, names, method, route, received, sent, .. } = self;
+        // Inside of the span, so that it is an exemplar of what is observed.
+        operation.in_scope(|| {
+            let (method, path) = (*method, route.clone());
+            if names.opentelemetry() {
+                let metrics = HttpServerMetrics::global();
+                metrics.active_requests.with(ActiveLabels { http_request_method: method }).sub(1.0);
+                let labels = || ServerLabels {
+                    http_request_method: method,
+                    http_route: path.clone(),
+                    http_response_status_code: status.into(),
+                };
+                metrics.request_duration_seconds.with(labels()).observe(seconds);
+                if let Some(received) = *received {
+                    metrics.request_body_size_bytes.with(labels()).observe(received as f64);
+                }
+                metrics.response_body_size_bytes.with(labels()).observe(*sent as f64);
             }
-            metrics.response_body_size_bytes.with(labels()).observe(self.sent as f64);
-        }
-        if self.names.published() {
-            let metrics = HttpMetrics::global();
-            metrics.request_duration_seconds.with(RouteLabels { method, path: path.clone() }).observe(seconds);
-            metrics.requests_total.with(RequestLabels { method, path, status: status.into() }).inc();
-        }
+            if names.published() {
+                let metrics = HttpMetrics::global();
+                metrics.request_duration_seconds.with(RouteLabels { method, path: path.clone() }).observe(seconds);
+                metrics.requests_total.with(RequestLabels { method, path, status: status.into() }).inc();
+            }
+        });
     }
 }
 

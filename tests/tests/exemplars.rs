@@ -1,9 +1,14 @@
 //! Exemplars of users' histograms: alone in a process, as they are of its own metrics and not of a capture's.
 #![allow(clippy::unwrap_used)]
 
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::Request;
 use obs_runtime::metrics::{encode, encode_openmetrics};
 use obs_runtime::propagation::{Correlation, TraceContext};
 use obs_runtime::{Histogram, LabelSet, LabelValue, MetricSet, ObservabilityConfig, Telemetry, observed};
+use tower::ServiceExt as _;
 
 #[derive(LabelValue)]
 enum Size {
@@ -54,4 +59,18 @@ fn a_bucket_shows_a_trace_that_is_exported_once_somebody_asks_for_openmetrics() 
     assert_eq!(exemplar(&text, "small", "10.0"), None);
     assert_eq!(exemplar(&text, "large", "10.0"), None);
     assert!(!encode().contains("trace_id"), "the older text has no exemplars");
+
+    serve_a_request();
+    let of_requests =
+        |line: &&str| line.starts_with("http_request_duration_seconds_bucket{") && line.contains("trace_id");
+    let text = encode_openmetrics();
+    assert_eq!(text.lines().filter(of_requests).count(), 1, "a request is an exemplar of its duration");
+}
+
+fn serve_a_request() {
+    let app = Router::new().route("/here", get(async || "here")).layer(obs_http::layer());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let response = runtime.block_on(app.oneshot(Request::get("/here").body(Body::empty()).unwrap())).unwrap();
+    // Its span ends with it.
+    drop(response);
 }
