@@ -24,9 +24,11 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use crate::engine::call::{self, Failure, Opening, Recorded, Under};
+use crate::engine::call::{self, Failure};
 pub use crate::engine::callsite::{Callsite, Site};
 use crate::engine::held::Held;
+use crate::engine::opening::{Opening, Under};
+use crate::engine::recorder::{self, Recorded};
 use crate::engine::{FieldValue, SpanKind};
 use crate::outcome::Ended;
 use crate::propagation::Correlation;
@@ -79,7 +81,7 @@ impl Operation {
             FieldValue::F64(value) => Recorded::F64(*value),
             FieldValue::Bool(value) => Recorded::Bool(*value),
         };
-        call::record_on(&mut self.held, |recorder| recorder.record_named(key, &value));
+        recorder::record_on(&mut self.held, |recorder| recorder.record_named(key, &value));
     }
 
     /// The outcome will be `ok`.

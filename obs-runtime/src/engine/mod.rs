@@ -28,8 +28,10 @@ mod mirror;
 #[cfg(not(feature = "otel-bridge"))]
 #[path = "no_mirror.rs"]
 mod mirror;
+pub(crate) mod opening;
 pub(crate) mod plain;
 pub(crate) mod record;
+pub(crate) mod recorder;
 // Only the administration server and captures ask.
 #[cfg_attr(not(any(feature = "serve", feature = "testing")), allow(dead_code))]
 pub(crate) mod running;

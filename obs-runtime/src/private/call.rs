@@ -7,9 +7,11 @@ use std::task::{Context, Poll};
 use crate::__private::fields::Visit;
 use crate::__private::outcome::Verdict;
 use crate::__private::place::Placed;
-use crate::engine::call::{self, Opening, Under};
+use crate::engine::call;
 use crate::engine::callsite::Callsite;
 use crate::engine::held::Held;
+use crate::engine::opening::{Opening, Under};
+use crate::engine::recorder;
 use crate::engine::stack::{self, Frame};
 use crate::outcome::Ended;
 
@@ -101,7 +103,7 @@ fn fill(site: &'static Callsite, held: Option<Held>) {
 /// Records late fields on the innermost call of `site`.
 #[inline]
 pub fn record(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
-    call::record(site, |recorder| {
+    recorder::record(site, |recorder| {
         fields(&mut Visit { recorder: recorder.reborrow(), keys: site.keys(), links: None });
     });
 }

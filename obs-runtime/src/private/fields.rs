@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::chain::chain;
 use crate::engine::Link;
-use crate::engine::call::{Recorded, Recorder};
 use crate::engine::fields::Key;
+use crate::engine::recorder::{Recorded, Recorder};
 
 /// Takes the values of a span's fields.
 pub struct Visit<'a> {

@@ -4,7 +4,7 @@ use tracing::span::Id;
 
 use super::carriers::Inbound;
 use super::fields::Visit;
-use crate::engine::call::Under;
+use crate::engine::opening::Under;
 use crate::engine::record;
 use crate::engine::{Link, subscriber};
 use crate::propagation::{Correlation, TraceContext};
