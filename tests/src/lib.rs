@@ -2,12 +2,14 @@
 
 pub mod memory;
 mod service;
+mod written;
 
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 pub use self::service::{Kept, Service};
+pub use self::written::Written;
 
 /// The program `name`, if it is on this machine. If not, the test that asks says so and passes, except where
 /// `OBS_REQUIRE_ENGINES=1` says that it must be there.

@@ -1,7 +1,6 @@
 //! A runtime whose lines and spans stay in memory.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,10 +9,12 @@ use obs_runtime::export::{Delivery, Exporter};
 use obs_runtime::{Builder, ObservabilityConfig, Telemetry};
 use serde_json::Value;
 
+use crate::Written;
+
 /// What was written, and the spans that ended.
 #[derive(Clone, Default)]
 pub struct Memory {
-    lines: Arc<Mutex<Vec<u8>>>,
+    lines: Written,
     spans: Arc<Mutex<Vec<FinishedSpan>>>,
 }
 
@@ -22,19 +23,6 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Lines(Memory);
-
-impl Write for Lines {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        lock(&self.0.lines).extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 struct Spans(Memory);
@@ -57,7 +45,7 @@ impl Memory {
             admin_port: 0,
             ..ObservabilityConfig::default()
         };
-        Telemetry::builder("tests").config(config).log_writer(Lines(self.clone())).exporter(Spans(self.clone()))
+        Telemetry::builder("tests").config(config).log_writer(self.lines.clone()).exporter(Spans(self.clone()))
     }
 
     /// The lines so far.
@@ -67,9 +55,7 @@ impl Memory {
     #[must_use]
     pub fn lines(&self, telemetry: &Telemetry) -> Vec<Value> {
         telemetry.flush(SOON);
-        let text = lock(&self.lines).clone();
-        let text = String::from_utf8(text).expect("UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err} in {line}"))).collect()
+        self.lines.json()
     }
 
     /// The spans that have ended so far.

@@ -1,13 +1,12 @@
 //! Engines that are the subscribers of some scopes only.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_runtime::testing::capture;
 use obs_runtime::tracing::Id;
 use obs_runtime::{Telemetry, correlated, info, info_span, observed};
 use serde_json::Value;
+use tests::Written;
 
 fn say() {
     info!("said");
@@ -23,25 +22,12 @@ fn a_callsite_that_is_first_met_outside_of_a_capture_is_on_inside() {
     assert_eq!(seen.logs().len(), 1);
 }
 
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A runtime that was built, and what it writes.
-struct Built(Telemetry, Memory);
+struct Built(Telemetry, Written);
 
 impl Built {
     fn new() -> Self {
-        let memory = Memory::default();
+        let memory = Written::default();
         Built(Telemetry::builder("tests").log_writer(memory.clone()).build().expect("it builds"), memory)
     }
 
@@ -51,8 +37,7 @@ impl Built {
 
     fn lines(&self) -> Vec<Value> {
         self.0.flush(Duration::from_secs(10));
-        let text = self.1.0.lock().expect("not poisoned");
-        serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+        self.1.json()
     }
 }
 

@@ -1,45 +1,22 @@
 //! Observed calls under somebody else's subscriber, with no runtime started: plain `tracing` spans.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use obs_runtime::{info, observed, record, tracing};
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
+use tests::Written;
 use tracing_subscriber::fmt::format::FmtSpan;
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Memory {
-    type Writer = Memory;
-    fn make_writer(&'a self) -> Memory {
-        self.clone()
-    }
-}
 
 /// What `tracing_subscriber`'s JSON formatter says of `work`, spans' ends included.
 fn under_fmt(work: impl FnOnce()) -> Vec<Value> {
-    let memory = Memory::default();
+    let memory = Written::default();
+    let writer = memory.clone();
     let subscriber = tracing_subscriber::fmt()
         .json()
         .with_max_level(tracing::Level::TRACE)
         .with_span_events(FmtSpan::CLOSE)
-        .with_writer(memory.clone())
+        .with_writer(move || writer.clone())
         .finish();
     tracing::subscriber::with_default(subscriber, work);
-    let text = memory.0.lock().expect("not poisoned");
-    serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+    memory.json()
 }
 
 fn message<'a>(lines: &'a [Value], message: &str) -> &'a Value {

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::Write;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use obs_runtime::tracing::callsite::{Callsite, Identifier};
@@ -16,6 +15,7 @@ use obs_runtime::{ObservabilityConfig, Telemetry, correlated, error, info, info_
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
+use tests::Written;
 
 /// What a log line is: one object, flat, no key twice.
 struct Line(BTreeMap<String, Value>);
@@ -46,22 +46,9 @@ impl<'de> Deserialize<'de> for Line {
     }
 }
 
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One runtime for all, and what it has written.
-static BUILT: LazyLock<(Telemetry, Memory)> = LazyLock::new(|| {
-    let memory = Memory::default();
+static BUILT: LazyLock<(Telemetry, Written)> = LazyLock::new(|| {
+    let memory = Written::default();
     let config = ObservabilityConfig { log_level: "trace".to_owned(), ..ObservabilityConfig::default() };
     (Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds"), memory)
 });
@@ -73,7 +60,7 @@ fn lines(work: impl FnOnce()) -> Vec<BTreeMap<String, Value>> {
     let (telemetry, memory) = &*BUILT;
     telemetry.in_scope(work);
     telemetry.flush(Duration::from_secs(10));
-    let text = String::from_utf8(std::mem::take(&mut *memory.0.lock().expect("not poisoned"))).expect("UTF-8");
+    let text = memory.take();
     assert!(text.is_empty() || text.ends_with('\n'));
     let lines: Vec<_> = text.split_terminator('\n').collect();
     lines
@@ -237,7 +224,7 @@ fn a_key_that_somebody_else_chose_is_there_once() {
 
 #[test]
 fn naughty_strings_do_nothing_to_a_terminal() {
-    let memory = Memory::default();
+    let memory = Written::default();
     let config = ObservabilityConfig { log_json: false, ..ObservabilityConfig::default() };
     let telemetry = Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds");
     for text in FORGED.into_iter().chain(naughty_strings::BLNS.iter().copied()) {
@@ -246,7 +233,7 @@ fn naughty_strings_do_nothing_to_a_terminal() {
             made_by_hand(text);
         });
         telemetry.flush(Duration::from_secs(10));
-        let told = String::from_utf8(std::mem::take(&mut *memory.0.lock().expect("not poisoned"))).expect("UTF-8");
+        let told = memory.take();
         assert_eq!(told.matches('\n').count(), 2, "{told:?}");
         // Our own colours begin and end each part; nobody else's are there.
         let mut plain = told.replace('\n', "");

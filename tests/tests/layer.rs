@@ -1,9 +1,7 @@
 //! The engine as a layer of `tracing_subscriber`: the same as by itself, and beside others.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use obs_runtime::engine::{FinishedSpan, SpanKind};
@@ -14,6 +12,7 @@ use obs_runtime::{
     tracing, warn,
 };
 use serde_json::Value;
+use tests::Written;
 use tests::memory::{Memory, comparable};
 use tracing::subscriber::with_default;
 use tracing_subscriber::Layer;
@@ -212,31 +211,19 @@ fn one_script_of_observed_calls_gives_equal_lines_and_spans_in_both_forms() {
 }
 
 #[derive(Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
+struct Text(Written);
 
 impl Text {
     fn lines(&self) -> Vec<Value> {
-        let text = self.0.lock().expect("not poisoned");
-        serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+        self.0.json()
     }
 
     fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
     {
-        let text = self.clone();
+        let text = self.0.clone();
         tracing_subscriber::fmt::layer().json().with_writer(move || text.clone())
-    }
-}
-
-impl Write for Text {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -311,7 +298,7 @@ fn a_filter_more_on_the_layer_and_a_box_around_it_change_nothing_else() {
 fn the_other_layers_see_fields_late_fields_and_outcomes_of_observed_calls() {
     let (memory, text) = (Memory::default(), Text::default());
     let telemetry = memory.builder("info").build().expect("nothing is wrong");
-    let fmt = text.clone();
+    let fmt = text.0.clone();
     let fmt = tracing_subscriber::fmt::layer()
         .json()
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)

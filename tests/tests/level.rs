@@ -2,59 +2,21 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use obs_runtime::config::ObservabilityConfig;
 use obs_runtime::{LevelChange, LevelError, Telemetry, debug, debug_span, info, info_span, observed, trace, tracing};
 use serde_json::{Value, json};
+use tests::memory::Memory;
 
 const SHORT: Duration = Duration::from_secs(10);
 
-/// Keeps what is written.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Memory {
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().expect("not poisoned")
-    }
-
-    /// The lines so far, parsed.
-    fn lines(&self, telemetry: &Telemetry) -> Vec<Value> {
-        telemetry.flush(SHORT);
-        let text = String::from_utf8(self.lock().clone()).expect("UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-
-    fn messages(&self, telemetry: &Telemetry) -> Vec<String> {
-        self.lines(telemetry).iter().map(|line| line["message"].as_str().expect("text").to_owned()).collect()
-    }
-}
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.lock().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+fn messages(memory: &Memory, telemetry: &Telemetry) -> Vec<String> {
+    memory.lines(telemetry).iter().map(|line| line["message"].as_str().expect("text").to_owned()).collect()
 }
 
 fn telemetry(filter: &str) -> (Telemetry, Memory) {
     let memory = Memory::default();
-    let config = ObservabilityConfig {
-        log_level: filter.to_owned(),
-        metrics_address: [127, 0, 0, 1].into(),
-        metrics_port: 0,
-        admin_port: 0,
-        ..ObservabilityConfig::default()
-    };
-    let telemetry =
-        Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("nothing is wrong");
-    (telemetry, memory)
+    (memory.builder(filter).build().expect("nothing is wrong"), memory)
 }
 
 #[test]
@@ -72,7 +34,7 @@ fn a_change_takes_the_place_of_the_configured_level_until_it_is_reset() {
     say(4);
     telemetry.reset_level();
     say(5);
-    assert_eq!(memory.messages(&telemetry), ["said 2", "said 4"]);
+    assert_eq!(messages(&memory, &telemetry), ["said 2", "said 4"]);
     assert_eq!(telemetry.level().remaining, None);
 }
 
@@ -90,7 +52,7 @@ fn a_change_ends_by_itself() {
     }
     say();
     assert_eq!(telemetry.level().filter, "info");
-    assert!(memory.messages(&telemetry).is_empty());
+    assert!(messages(&memory, &telemetry).is_empty());
 }
 
 #[test]
@@ -160,7 +122,7 @@ fn directives_on_spans_and_fields_can_come_and_go() {
         outer.in_scope(|| info!("still there"));
     });
     drop((wanted, outer));
-    assert_eq!(memory.messages(&telemetry), ["in it", "still there"]);
+    assert_eq!(messages(&memory, &telemetry), ["in it", "still there"]);
 }
 
 #[test]
@@ -211,7 +173,7 @@ async fn the_administration_tells_sets_and_resets_the_level() {
     telemetry.in_scope(|| info_span!("s", user_id = "u1").in_scope(|| debug!("said")));
 
     assert_eq!(ask(admin, "DELETE", "/admin/level", "").await, (200, configured));
-    assert_eq!(memory.messages(&telemetry), ["Log level changed", "said", "Log level reset"]);
+    assert_eq!(messages(&memory, &telemetry), ["Log level changed", "said", "Log level reset"]);
     telemetry.shutdown(SHORT);
 }
 

@@ -2,35 +2,20 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_runtime::{ObservabilityConfig, Telemetry, info, observed, warn};
 use serde_json::Value;
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use tests::Written;
 
 /// What is written of `work` with this rate.
 fn lines(log_rate: u32, work: impl FnOnce()) -> Vec<Value> {
-    let memory = Memory::default();
+    let memory = Written::default();
     let config = ObservabilityConfig { log_rate, ..ObservabilityConfig::default() };
     let telemetry = Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds");
     telemetry.in_scope(work);
     assert_eq!(telemetry.shutdown(Duration::from_secs(10)).lines_lost, 0);
-    let text = memory.0.lock().expect("not poisoned");
-    serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+    memory.json()
 }
 
 fn with_message<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {

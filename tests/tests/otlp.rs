@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{Tra
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use tests::Written;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
@@ -80,28 +81,6 @@ impl Collector {
             .flat_map(|scope| &scope.spans)
             .map(|span| span.span_id.clone())
             .collect()
-    }
-}
-
-/// Log lines that can be looked at.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn parsed(&self) -> Vec<serde_json::Value> {
-        let text = String::from_utf8(self.0.lock().expect("no panic").clone()).expect("lines are Unicode");
-        text.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
     }
 }
 
@@ -324,7 +303,7 @@ fn choose() -> Result<(), String> {
 #[test]
 fn what_arrives_agrees_with_the_log_lines() {
     let collector = Collector::start(taken);
-    let lines = Lines::default();
+    let lines = Written::default();
     let telemetry = Telemetry::builder("scheduler")
         .config(collector.config())
         .log_writer(lines.clone())
@@ -354,7 +333,7 @@ fn what_arrives_agrees_with_the_log_lines() {
         assert!(attributes.contains(part), "{part} in {attributes}");
     }
 
-    let lines = lines.parsed();
+    let lines = lines.json();
     let line = |message: &str| lines.iter().find(|line| line["message"] == message).expect("it was logged");
     assert_eq!(line("placing")["span_id"], hex(&span("place").span_id));
     assert_eq!(line("placing")["trace_id"], hex(&span("place").trace_id));
@@ -366,7 +345,7 @@ fn what_arrives_agrees_with_the_log_lines() {
 #[test]
 fn what_is_not_sampled_is_not_sent_and_not_lost() {
     let collector = Collector::start(taken);
-    let lines = Lines::default();
+    let lines = Written::default();
     let telemetry = Telemetry::builder("scheduler")
         .config(ObservabilityConfig { trace_sample_rate: 0.0, ..collector.config() })
         .log_writer(lines.clone())
@@ -375,7 +354,7 @@ fn what_is_not_sampled_is_not_sent_and_not_lost() {
     telemetry.in_scope(|| info_span!("work").in_scope(|| info!("here")));
     let report = telemetry.shutdown(LONG);
     assert_eq!((report.spans_sent, report.spans_lost), (0, 0));
-    assert!(lines.parsed()[0]["trace_id"].is_string(), "the line has its ids all the same");
+    assert!(lines.json()[0]["trace_id"].is_string(), "the line has its ids all the same");
 }
 
 #[test]
@@ -389,7 +368,7 @@ fn an_exporter_does_not_speak_through_the_pipeline_it_serves() {
         }
     }
 
-    let lines = Lines::default();
+    let lines = Written::default();
     let telemetry = Telemetry::builder("scheduler")
         .config(ObservabilityConfig { log_level: "trace".to_owned(), ..ObservabilityConfig::default() })
         .log_writer(lines.clone())
@@ -399,7 +378,7 @@ fn an_exporter_does_not_speak_through_the_pipeline_it_serves() {
     info_span!("work").in_scope(|| info!("quiet"));
     telemetry.flush(LONG);
     let report = telemetry.shutdown(LONG);
-    let messages: Vec<_> = lines.parsed().into_iter().map(|line| line["message"].clone()).collect();
+    let messages: Vec<_> = lines.json().into_iter().map(|line| line["message"].clone()).collect();
     assert!(messages.iter().any(|message| message == "quiet"));
     assert!(!messages.iter().any(|message| message == "loud"));
     assert!(report.spans_sent >= 1);

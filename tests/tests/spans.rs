@@ -1,11 +1,12 @@
 //! Spans and log lines of plain `tracing` code, seen from outside.
 
 use std::fmt;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier};
 
 use obs_runtime::testing::{Captured, capture};
 use obs_runtime::{CallContext, Telemetry, error, info, info_span, tracing};
 use serde_json::{Value, json};
+use tests::Written;
 
 fn line<'a, T>(seen: &'a Captured<T>, message: &str) -> &'a Value {
     seen.logs().iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("no line says {message:?}"))
@@ -306,23 +307,9 @@ fn keys(line: &str) -> Vec<String> {
     serde_json::from_str::<Keys>(line).unwrap_or_else(|err| panic!("{err} in {line}")).0
 }
 
-#[derive(Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Text {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_field_that_comes_twice_stands_once_with_the_value_of_the_innermost_and_last() {
-    let text = Text::default();
+    let text = Written::default();
     let telemetry = Telemetry::builder("tests").log_writer(text.clone()).build().expect("nothing is wrong");
     telemetry.in_scope(|| {
         let outer = info_span!("outer", user_id = "u1", x = 1, late = tracing::field::Empty);
@@ -334,7 +321,7 @@ fn a_field_that_comes_twice_stands_once_with_the_value_of_the_innermost_and_last
         inner.in_scope(|| info!(late = i128::MIN, big = u128::MAX, exact = (1_u64 << 53) + 1, "numbers"));
     });
     telemetry.flush(std::time::Duration::from_secs(10));
-    let text = String::from_utf8(text.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    let text = text.text();
     for line in text.lines() {
         let mut keys = keys(line);
         let count = keys.len();

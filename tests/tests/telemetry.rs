@@ -1,35 +1,20 @@
 //! A runtime that was built and not started: what it writes at its level, and what its end says.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_runtime::{ObservabilityConfig, Telemetry, correlated, debug, info, observed};
 use serde_json::Value;
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use tests::Written;
 
 /// What a runtime of this level writes of `work`.
 fn lines(level: &str, work: impl FnOnce()) -> Vec<Value> {
-    let memory = Memory::default();
+    let memory = Written::default();
     let config = ObservabilityConfig { log_level: level.to_owned(), ..ObservabilityConfig::default() };
     let telemetry = Telemetry::builder("tests").config(config).log_writer(memory.clone()).build().expect("it builds");
     telemetry.in_scope(work);
     let report = telemetry.shutdown(Duration::from_secs(10));
     assert_eq!(report.lines_lost, 0);
-    let text = memory.0.lock().expect("not poisoned");
-    serde_json::Deserializer::from_slice(&text).into_iter().collect::<Result<_, _>>().expect("JSON lines")
+    memory.json()
 }
 
 fn messages(lines: &[Value]) -> Vec<&str> {

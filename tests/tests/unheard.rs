@@ -1,26 +1,12 @@
 //! The thread of an exporter is not heard, and that costs the other threads nothing.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use obs_runtime::engine::FinishedSpan;
 use obs_runtime::export::{Delivery, Exporter};
 use obs_runtime::tracing::level_filters::LevelFilter;
 use obs_runtime::{Telemetry, info, observed, tracing};
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(text);
-        Ok(text.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use tests::Written;
 
 /// Speaks in every way there is.
 struct Talks;
@@ -48,7 +34,7 @@ fn work() {
 // One test, as its runtime is that of the process.
 #[test]
 fn an_exporter_is_not_heard_and_raises_no_level() {
-    let memory = Memory::default();
+    let memory = Written::default();
     let telemetry = Telemetry::builder("tests")
         .log_writer(memory.clone())
         .exporter(Talks)
@@ -62,7 +48,7 @@ fn an_exporter_is_not_heard_and_raises_no_level() {
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
     let report = telemetry.shutdown(Duration::from_secs(10));
     assert_eq!((report.spans_sent, report.spans_lost), (3, 0), "{report:?}");
-    let text = String::from_utf8(memory.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    let text = memory.text();
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.lines().all(|line| line.contains(r#""message":"working""#)), "{text}");
 }
