@@ -81,6 +81,35 @@ impl FinishedSpan {
     }
 }
 
+#[cfg(test)]
+impl FinishedSpan {
+    /// A span of which nothing is special.
+    pub(crate) fn of(trace_id: TraceId, span_id: SpanId, parent_id: Option<SpanId>) -> Self {
+        FinishedSpan {
+            trace_id,
+            span_id,
+            parent_id,
+            parent_is_remote: false,
+            flags: 0,
+            trace_state: None,
+            name: "work".into(),
+            target: "tests",
+            location: None,
+            level: Level::INFO,
+            kind: SpanKind::Internal,
+            start_unix_nanos: 1,
+            duration_nanos: 1,
+            slow: false,
+            fields: Fields::default(),
+            outcome: None,
+            error: None,
+            links: Vec::new(),
+            events: Vec::new(),
+            dropped_events: 0,
+        }
+    }
+}
+
 /// A span at its end, while its record is still at hand.
 pub(crate) struct Closed<'a> {
     pub(crate) record: &'a Record,

@@ -330,32 +330,10 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::engine::{Fields, SpanKind};
     use crate::{SpanId, TraceId};
 
     fn span() -> FinishedSpan {
-        FinishedSpan {
-            trace_id: TraceId::random(),
-            span_id: SpanId::random(),
-            parent_id: None,
-            parent_is_remote: false,
-            flags: 1,
-            trace_state: None,
-            name: "work".into(),
-            target: "tests",
-            location: None,
-            level: tracing::Level::INFO,
-            kind: SpanKind::Internal,
-            start_unix_nanos: 1,
-            duration_nanos: 1,
-            slow: false,
-            fields: Fields::default(),
-            outcome: None,
-            error: None,
-            links: Vec::new(),
-            events: Vec::new(),
-            dropped_events: 0,
-        }
+        FinishedSpan { flags: 1, ..FinishedSpan::of(TraceId::random(), SpanId::random(), None) }
     }
 
     fn soon() -> Instant {

@@ -228,33 +228,14 @@ impl Decided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Fields, FinishedSpan, SpanKind};
+    use crate::engine::FinishedSpan;
     use crate::{Ended, SpanId};
 
     /// A span of the trace with this number; `parent` 0 for a root.
     fn span(trace: u128, id: u64, parent: u64) -> FinishedSpan {
-        FinishedSpan {
-            trace_id: TraceId::from_u128(trace).expect("not zero"),
-            span_id: SpanId::from_u64(id).expect("not zero"),
-            parent_id: SpanId::from_u64(parent),
-            parent_is_remote: false,
-            flags: 0,
-            trace_state: None,
-            name: "work".into(),
-            target: "tests",
-            location: None,
-            level: tracing::Level::INFO,
-            kind: SpanKind::Internal,
-            start_unix_nanos: 1,
-            duration_nanos: 1,
-            slow: false,
-            fields: Fields::default(),
-            outcome: Some(Ended::Ok),
-            error: None,
-            links: Vec::new(),
-            events: Vec::new(),
-            dropped_events: 0,
-        }
+        let span_id = SpanId::from_u64(id).expect("not zero");
+        let span = FinishedSpan::of(TraceId::from_u128(trace).expect("not zero"), span_id, SpanId::from_u64(parent));
+        FinishedSpan { outcome: Some(Ended::Ok), ..span }
     }
 
     fn failed(span: FinishedSpan) -> FinishedSpan {
