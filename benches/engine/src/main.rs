@@ -6,7 +6,6 @@
 //! caller keep up on all sides and nothing is dropped. Spans are sampled and reach an exporter that forgets them; lines go to a
 //! sink. Figures are nanoseconds a call of the caller, the loop around it included.
 
-mod heap;
 mod measure;
 mod ours;
 mod peers;

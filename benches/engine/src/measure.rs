@@ -4,8 +4,6 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::heap;
-
 /// Between two bursts everything that works behind the caller comes to rest, so that nothing is dropped on any side.
 const PAUSE: Duration = Duration::from_millis(5);
 const BURSTS: usize = 60;
@@ -90,7 +88,7 @@ fn bursts(case: &Case, calls: u32, threads: usize) -> Figures {
     means.sort_by(f64::total_cmp);
     (case.run)(calls);
     thread::sleep(PAUSE);
-    let allocations = heap::allocations(|| (case.run)(calls));
+    let allocations = bench_heap::taken(|| (case.run)(calls)).allocations;
     thread::sleep(PAUSE);
     let made = f64::from(calls) * (threads * (BURSTS + 1) + 2) as f64;
     Figures {

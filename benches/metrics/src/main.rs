@@ -3,7 +3,6 @@
 //! Updates pick one of 160 series (4 x 8 x 5) at random; every figure is of one thread's time, with one thread and with
 //! two at once. Rounds go through all peers in turn, so that what disturbs the machine disturbs them alike.
 
-mod heap;
 mod ours;
 mod peers;
 mod scrape;
@@ -112,11 +111,11 @@ fn main() {
         for (case, [one, two]) in cases.iter().zip(&mut times) {
             if table != case.table {
                 table = case.table;
-                println!("\n### {table}\n\n| | 1 thread, ns median (min) | 2 threads | allocations |\n|---|---:|---:|---:|");
+                println!(
+                    "\n### {table}\n\n| | 1 thread, ns median (min) | 2 threads | allocations |\n|---|---:|---:|---:|"
+                );
             }
-            let before = heap::allocations();
-            (case.update)(&picks, 10_000);
-            let allocations = (heap::allocations() - before) as f64 / 10_000.0;
+            let allocations = bench_heap::taken(|| (case.update)(&picks, 10_000)).allocations as f64 / 10_000.0;
             println!("| {} | {} | {} | {allocations:.0} |", case.name, summary(one), summary(two));
         }
     }

@@ -1,6 +1,4 @@
-use obs_runtime::{
-    Counter, Gauge, Histogram, LabelSet, LabelValue, MetricSet, StateMachine, Tracked, observed,
-};
+use obs_runtime::{Counter, Gauge, Histogram, LabelSet, LabelValue, MetricSet, StateMachine, Tracked, observed};
 
 use crate::{BUCKETS, Case, PATHS};
 
@@ -35,16 +33,8 @@ pub enum Status {
 }
 
 pub const METHOD: [Method; 4] = [Method::Get, Method::Post, Method::Put, Method::Delete];
-pub const PATH: [Path; 8] = [
-    Path::Agents,
-    Path::Agent,
-    Path::Logs,
-    Path::Sessions,
-    Path::Session,
-    Path::User,
-    Path::Health,
-    Path::Ready,
-];
+pub const PATH: [Path; 8] =
+    [Path::Agents, Path::Agent, Path::Logs, Path::Sessions, Path::Session, Path::User, Path::Health, Path::Ready];
 pub const STATUS: [Status; 5] = [Status::Ok, Status::Created, Status::Bad, Status::Missing, Status::Failed];
 
 #[derive(LabelSet)]

@@ -23,7 +23,9 @@ fn prometheus() -> Vec<Case> {
     let opts = HistogramOpts::new("seconds", "Durations.").buckets(BUCKETS.to_vec());
     let histogram = HistogramVec::new(opts, &labels).expect("sound");
     vec![
-        Case::new(COUNTER, "prometheus, `with_label_values`", move |pick| counter.with_label_values(&texts(pick)).inc()),
+        Case::new(COUNTER, "prometheus, `with_label_values`", move |pick| {
+            counter.with_label_values(&texts(pick)).inc()
+        }),
         Case::new(HISTOGRAM, "prometheus, `with_label_values`", move |pick| {
             histogram.with_label_values(&texts(pick)).observe(pick.seconds);
         }),
@@ -62,8 +64,7 @@ fn metrics() -> Vec<Case> {
         }),
         Case::new(HISTOGRAM, "metrics + exporter, `histogram!`", |pick| {
             let [method, path, status] = texts(pick);
-            metrics::histogram!("seconds", "method" => method, "path" => path, "status" => status)
-                .record(pick.seconds);
+            metrics::histogram!("seconds", "method" => method, "path" => path, "status" => status).record(pick.seconds);
         }),
     ]
 }
@@ -106,16 +107,8 @@ mod measured {
     }
 
     const METHOD: [Method; 4] = [Method::Get, Method::Post, Method::Put, Method::Delete];
-    const PATH: [Path; 8] = [
-        Path::Agents,
-        Path::Agent,
-        Path::Logs,
-        Path::Sessions,
-        Path::Session,
-        Path::User,
-        Path::Health,
-        Path::Ready,
-    ];
+    const PATH: [Path; 8] =
+        [Path::Agents, Path::Agent, Path::Logs, Path::Sessions, Path::Session, Path::User, Path::Health, Path::Ready];
     const STATUS: [Status; 5] = [Status::Ok, Status::Created, Status::Bad, Status::Missing, Status::Failed];
 
     #[derive(Clone, Copy, LabelGroup)]
@@ -149,9 +142,12 @@ mod measured {
         let counter = CounterVec::with_label_set(ClosedSet::default());
         let histogram =
             HistogramVec::with_label_set_and_metadata(ClosedSet::default(), Thresholds::with_buckets(BUCKETS));
-        let open = CounterVec::with_label_set(OpenSet::new(ThreadedRodeo::new(), ThreadedRodeo::new(), ThreadedRodeo::new()));
-        let open_histogram =
-            HistogramVec::with_label_set_and_metadata(OpenSet::new(ThreadedRodeo::new(), ThreadedRodeo::new(), ThreadedRodeo::new()), Thresholds::with_buckets(BUCKETS));
+        let open =
+            CounterVec::with_label_set(OpenSet::new(ThreadedRodeo::new(), ThreadedRodeo::new(), ThreadedRodeo::new()));
+        let open_histogram = HistogramVec::with_label_set_and_metadata(
+            OpenSet::new(ThreadedRodeo::new(), ThreadedRodeo::new(), ThreadedRodeo::new()),
+            Thresholds::with_buckets(BUCKETS),
+        );
         vec![
             Case::new(COUNTER, "measured, closed (dense)", move |pick| counter.inc(closed(pick))),
             Case::new(HISTOGRAM, "measured, closed (dense)", move |pick| {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use obs_runtime::{Counter, Histogram, LabelSet, LabelValue, MetricSet, Registry};
 
-use crate::{BUCKETS, heap, summary};
+use crate::{BUCKETS, summary};
 
 const COUNTERS: usize = 80_000;
 const HISTOGRAMS: usize = 1_000;
@@ -42,13 +42,14 @@ fn labels(at: usize) -> Labels {
 
 /// Lets eight threads make and update every series; the bytes that each one takes.
 fn fill(update: impl Fn(usize) + Sync) -> f64 {
-    let before = heap::live();
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| (0..COUNTERS).for_each(&update));
-        }
+    let filled = bench_heap::taken(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| (0..COUNTERS).for_each(&update));
+            }
+        });
     });
-    (heap::live() - before) as f64 / COUNTERS as f64
+    filled.held as f64 / COUNTERS as f64
 }
 
 struct Scraped {
@@ -68,11 +69,12 @@ pub fn run(rounds: usize) {
         }
     }
     println!("\n### Scrape of 95,000 lines, updated by {THREADS} threads\n");
-    println!("| | ms median (min) | extra memory at the peak, MB | lines | bytes a counter series |\n|---|---:|---:|---:|---:|");
+    println!(
+        "| | ms median (min) | extra memory at the peak, MB | lines | bytes a counter series |\n|---|---:|---:|---:|---:|"
+    );
     for (scraped, times) in all.iter().zip(&mut times) {
         let mut lines = 0;
-        let extra = heap::extra(|| lines = (scraped.scrape)());
-        let extra = extra as f64 / 1e6;
+        let extra = bench_heap::taken(|| lines = (scraped.scrape)()).peak as f64 / 1e6;
         println!("| {} | {} | {extra:.2} | {lines} | {:.0} |", scraped.name, summary(times), scraped.bytes);
     }
 }
@@ -110,9 +112,8 @@ fn prometheus() -> Scraped {
     let registry = prometheus::Registry::new();
     registry.register(Box::new(counter)).expect("a free name");
     registry.register(Box::new(histogram)).expect("a free name");
-    let scrape = Box::new(move || {
-        lines(TextEncoder::new().encode_to_string(&registry.gather()).expect("sound").as_bytes())
-    });
+    let scrape =
+        Box::new(move || lines(TextEncoder::new().encode_to_string(&registry.gather()).expect("sound").as_bytes()));
     Scraped { name: "prometheus", scrape, bytes }
 }
 

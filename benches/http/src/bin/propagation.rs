@@ -4,9 +4,7 @@
 //! The map that is read has six headers, one of them `traceparent`, as a service behind a proxy sees them; the one that is written has
 //! two, and is written again each time.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
@@ -14,27 +12,6 @@ use obs_runtime::propagation::{self, Correlation};
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static HEAP: Counting = Counting;
-
-// SAFETY: it hands everything to the system's allocator and only counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 const ROUNDS: usize = 61;
 const TURNS: u32 = 20_000;
@@ -101,11 +78,8 @@ fn timed(turn: &mut dyn FnMut()) -> (f64, f64, f64) {
         })
         .collect();
     rounds.sort_by(f64::total_cmp);
-    let before = ALLOCATIONS.load(Relaxed);
-    for _ in 0..TURNS {
-        turn();
-    }
-    let allocations = (ALLOCATIONS.load(Relaxed) - before) as f64 / f64::from(TURNS);
+    let taken = bench_heap::taken(|| (0..TURNS).for_each(|_| turn()));
+    let allocations = taken.allocations as f64 / f64::from(TURNS);
     (rounds[0], rounds[ROUNDS / 2], allocations)
 }
 
