@@ -37,13 +37,15 @@
 mod fault;
 mod read;
 mod rules;
+mod text;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::read::{Misread, read};
-pub use self::rules::{Fault, Faults, Labels, Matcher, Seen, Use, is_bucket, judge};
+pub use self::rules::{Fault, Faults, Labels, Matcher, Seen, Use, judge};
+pub use self::text::is_bucket;
 use crate::Catalogue;
 
 /// A query that something asks.
