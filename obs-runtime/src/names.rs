@@ -14,6 +14,9 @@ pub const REQUEST_ID: &str = "request_id";
 /// The chat message.
 pub const MESSAGE_ID: &str = "message_id";
 
+/// The ids that came with a request, or were made for it: fields of every line and of every span below.
+pub(crate) const TRAVELLING_IDS: [&str; 3] = [SESSION_ID, REQUEST_ID, MESSAGE_ID];
+
 /// How an operation ended: `ok`, `error`, `cancelled` or `panicked`.
 pub const OUTCOME: &str = "outcome";
 /// The text of an error.

@@ -134,7 +134,8 @@ pub struct CapturedSpan {
     pub parent_id: Option<SpanId>,
     /// Its role.
     pub kind: SpanKind,
-    /// Its own fields, with `outcome`, `error` and `error.type`.
+    /// Its own fields, with `outcome`, `error` and `error.type`; of those that it inherits the ids of request, session and message, and the
+    /// chosen keys of the baggage.
     pub fields: CapturedFields,
     /// How it ended, where it was observed.
     pub outcome: Option<Ended>,

@@ -33,7 +33,10 @@ fn chosen_keys_are_fields_of_spans_and_lines() {
     assert_eq!(span.fields.get("tenant"), Some(&"t1".into()));
     assert_eq!(span.fields.get("request_id"), Some(&"r-17".into()), "the header's, not the baggage's");
     assert_eq!(span.fields.get("secret"), None);
-    assert_eq!(seen.span("within").fields.get("user_id"), None, "inherited fields are not its own");
+    let within = &seen.span("within").fields;
+    let keys: Vec<_> = within.iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["user_id", "tenant", "trace_id_", "request_id", "outcome"], "of the spans below as well");
+    assert_eq!(within.get("user_id"), Some(&"u1\"\n{".into()));
     for message in ["handling", "within"] {
         let line = seen.logs().iter().find(|line| line["message"] == message).expect("a line");
         assert_eq!((&line["user_id"], &line["tenant"]), (&"u1\"\n{".into(), &"t1".into()), "{message}");

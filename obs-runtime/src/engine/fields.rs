@@ -6,6 +6,7 @@ use std::fmt;
 use crate::log::json;
 use crate::names;
 use crate::outcome::Ended;
+use crate::propagation;
 
 /// The fields of a span that has ended, in the order in which they were recorded, no key twice.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -159,6 +160,20 @@ impl List {
     /// The same for one's own.
     pub(crate) fn own_text(&self) -> &[u8] {
         &self.text[self.own_text..]
+    }
+
+    /// Whether there may be inherited fields that spans bear all the same: no is certain.
+    #[inline]
+    pub(crate) fn may_share(&self) -> bool {
+        self.own_pieces > 0 && (self.mask & TRAVELLING_BITS != 0 || !propagation::baggage_fields().is_empty())
+    }
+
+    /// What a span bears of its inherited fields: the ids that travel, and what the configuration wants to see of the baggage.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &[u8]> {
+        let baggage = propagation::baggage_fields();
+        let is_shared =
+            |key| names::TRAVELLING_IDS.contains(&key) || baggage.iter().any(|chosen| unreserved(chosen) == key);
+        self.pieces[..self.own_pieces].iter().filter(move |piece| is_shared(piece.key)).map(|piece| self.piece(piece))
     }
 
     /// Each of one's own.
@@ -330,15 +345,18 @@ const fn bit(key: &str) -> u64 {
     1 << (mixed & 63)
 }
 
-const RESERVED_BITS: u64 = {
+const RESERVED_BITS: u64 = bits(&names::RESERVED);
+const TRAVELLING_BITS: u64 = bits(&names::TRAVELLING_IDS);
+
+const fn bits(keys: &[&str]) -> u64 {
     let mut bits = 0;
     let mut at = 0;
-    while at < names::RESERVED.len() {
-        bits |= bit(names::RESERVED[at]);
+    while at < keys.len() {
+        bits |= bit(keys[at]);
         at += 1;
     }
     bits
-};
+}
 
 #[inline]
 fn unreserved(key: &'static str) -> &'static str {

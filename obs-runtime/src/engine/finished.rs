@@ -39,7 +39,8 @@ pub struct FinishedSpan {
     pub duration_nanos: u64,
     /// Whether it took longer than `slow = "…"` of its operation allows.
     pub slow: bool,
-    /// Its own fields (not those it inherits), in the order in which they were recorded, with `outcome`, `error` and `error.type`.
+    /// The ids of request, session and message and the chosen keys of the baggage, where it inherits them; then its own fields, in the
+    /// order in which they were recorded, with `outcome`, `error` and `error.type`. Other fields that it inherits are on its lines alone.
     pub fields: Fields,
     /// How it ended, where somebody judged it.
     pub outcome: Option<Ended>,

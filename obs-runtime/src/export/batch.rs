@@ -6,6 +6,7 @@ use std::ops::Range;
 use tracing::Level;
 
 use crate::engine::events::Head as EventHead;
+use crate::engine::fields::List;
 use crate::engine::sampling::SAMPLED;
 use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
 use crate::log::json;
@@ -150,6 +151,8 @@ struct Parts<'a> {
     fixed: Fixed,
     name: Name<'a>,
     trace_state: &'a [u8],
+    /// A record's fields, of which it shares some that it inherited: they come before its own.
+    sharing: Option<&'a List>,
     fields: &'a [u8],
     error: Option<&'a [u8]>,
     links: &'a [Link],
@@ -258,6 +261,7 @@ impl Batch {
                 },
                 name: rare.and_then(|rare| rare.name.as_ref()).map_or(Name::Static(meta.name()), Name::from),
                 trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default().as_bytes(),
+                sharing: record.fields.may_share().then_some(&record.fields),
                 fields: record.fields.own_text(),
                 error: span.error.map(str::as_bytes),
                 links: rare.map_or(&[], |rare| &rare.links),
@@ -299,6 +303,7 @@ impl Batch {
                 },
                 name: Name::from(&span.name),
                 trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
+                sharing: None,
                 fields: span.fields.text(),
                 error: span.error.as_deref().map(str::as_bytes),
                 links: &span.links,
@@ -322,6 +327,7 @@ impl Batch {
                 fixed: Fixed { flags, ..*span.fixed },
                 name: span.static_name.map_or(Name::Text(span.name), Name::Static),
                 trace_state,
+                sharing: None,
                 fields: span.fields,
                 error: span.error,
                 links: span.links,
@@ -334,7 +340,7 @@ impl Batch {
     // Inlined, so that what is put together here is put together where it will lie.
     #[inline(always)]
     fn put(&mut self, first_event: usize, parts: Parts<'_>) {
-        let Parts { fixed, name, trace_state, fields, error, links, events } = parts;
+        let Parts { fixed, name, trace_state, sharing, fields, error, links, events } = parts;
         let text = self.text.len();
         let (name, own) = match name {
             Name::Static(name) => (name, &[][..]),
@@ -349,7 +355,7 @@ impl Batch {
         let texts = Texts {
             name: add(own),
             trace_state: add(trace_state),
-            fields: add(fields),
+            fields: sharing.map_or(0, |list| list.shared().map(&mut add).sum()) + add(fields),
             error: error.map(&mut add),
             events: add(events.0) + add(events.1),
         };

@@ -167,10 +167,12 @@ impl Pipeline {
             Some(Cow::Owned(name)) => name.len(),
             _ => 0,
         };
+        // Room for all that may be in it: what is not needed is not taken.
+        let fields = if record.fields.may_share() { record.fields.text() } else { record.fields.own_text() };
         let texts = name
             + trace.and_then(|trace| trace.state.as_ref()).map_or(0, |state| state.len())
             + span.error.map_or(0, str::len)
-            + record.fields.own_text().len()
+            + fields.len()
             + record.events.text_length();
         let bytes = size(texts, rare.map_or(&[], |rare| &rare.links), record.events.heads().len());
         self.woken(self.shared.shards.offer(bytes, |batch| batch.push(span)));
