@@ -26,7 +26,7 @@ use self::limit::Limiter;
 pub use self::limit::Limits;
 use self::page::LogPage;
 use self::params::{FilterParams, PageParams};
-use self::refusal::Problem;
+use self::refusal::{Problem, Refusals};
 pub(crate) use self::token::Bound;
 pub use self::token::TokenKey;
 use crate::store::LogStore;
@@ -129,11 +129,7 @@ impl Modify for Bearer {
             (LogPage = "application/json"),
             (String = "text/event-stream"),
         )),
-        (status = 400, description = "Some parameters are wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The caller is not known.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The caller has no such agent.", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "The caller asks too often.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The logs cannot be read now.", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     )
 )]
 async fn logs(State(shared): State<Arc<Shared>>, path: PathParams, request: Request) -> Response {
@@ -154,11 +150,7 @@ async fn logs(State(shared): State<Arc<Shared>>, path: PathParams, request: Requ
     responses(
         (status = 200, description = "The lines. A body that breaks off is not whole.", body = String,
             content_type = "application/x-ndjson"),
-        (status = 400, description = "Some parameters are wrong.", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "The caller is not known.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The caller has no such agent.", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "The caller asks too often.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The logs cannot be read now.", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     )
 )]
 async fn download(State(shared): State<Arc<Shared>>, path: PathParams, request: Request) -> Response {

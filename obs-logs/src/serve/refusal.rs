@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use obs_runtime::Classify;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::caller::BoxError;
 use super::params::Mistake;
@@ -66,6 +66,27 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Mistake>,
+}
+
+/// How every route refuses.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the description alone; `Refusal` is what answers")]
+pub(super) enum Refusals {
+    /// Some parameters are wrong.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadParameters(Problem),
+    /// The caller is not known.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The caller has no such agent.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The caller asks too often.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// The logs cannot be read now.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
 }
 
 impl IntoResponse for Refusal {
