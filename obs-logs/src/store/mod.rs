@@ -6,6 +6,8 @@ mod embedded;
 #[cfg(feature = "loki")]
 mod loki;
 mod read;
+#[cfg(feature = "loki")]
+mod remote;
 
 use std::time::Duration;
 

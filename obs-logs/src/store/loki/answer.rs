@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::super::{Cursor, Filter, StoreError};
+use super::super::read::Matcher;
+use super::super::{Cursor, StoreError};
 use crate::collect::content::Content;
-use crate::model::{Entry, Level, Stream, TraceId, timestamp};
+use crate::model::{Entry, Level, Stream, TraceId};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -84,45 +85,20 @@ impl Line {
         self.cursor.at
     }
 
-    fn content(&self) -> Content<'_> {
+    /// The line as a reader sees it, if it is wanted: Loki is asked for such lines alone; what it gives is looked at all the same.
+    pub(super) fn entry(&self, matcher: &Matcher<'_>) -> Option<Entry> {
+        let label = |name| self.labels.get(name).map(String::as_str);
         let mut content = Content::read(self.text.as_bytes(), false);
         // A text says nothing of its level; who sent it may have known.
         if content.level == Level::Info
-            && let Some(level) = self.labels.get("level").and_then(|name| Level::named(name))
+            && let Some(level) = label("level").and_then(Level::named)
         {
             content.level = level;
         }
-        content.trace_id = self.labels.get("trace_id").and_then(|id| TraceId::parse(id)).or(content.trace_id);
-        content
-    }
-
-    /// Loki is asked for these lines alone; what it gives is looked at all the same.
-    pub(super) fn matches(&self, filter: &Filter) -> bool {
-        let content = self.content();
-        let time = timestamp(i64::try_from(self.cursor.at).unwrap_or(i64::MAX));
-        filter.since.is_none_or(|since| time >= since)
-            && filter.until.is_none_or(|until| time < until)
-            && filter.level.is_none_or(|level| content.level >= level)
-            && filter.trace_id.is_none_or(|id| content.trace_id == Some(id))
-            && filter.q.as_deref().is_none_or(|q| content.message.contains(q) || content.fields.contains(q))
-    }
-
-    pub(super) fn into_entry(self) -> Entry {
-        let content = self.content();
-        Entry {
-            timestamp: timestamp(i64::try_from(self.cursor.at).unwrap_or(i64::MAX)),
-            level: content.level,
-            message: content.message.clone().into_owned(),
-            seq: self.cursor.at,
-            stream: match self.labels.get("output").map(String::as_str) {
-                Some("stderr") => Stream::Stderr,
-                _ => Stream::Stdout,
-            },
-            trace_id: content.trace_id,
-            fields: Some(&content.fields)
-                .filter(|fields| !fields.is_empty())
-                .and_then(|fields| serde_json::from_str(fields).ok()),
-            cut: self.labels.get("cut").is_some_and(|cut| cut == "true"),
-        }
+        content.trace_id = label("trace_id").and_then(TraceId::parse).or(content.trace_id);
+        let stream = if label("output") == Some("stderr") { Stream::Stderr } else { Stream::Stdout };
+        let time = i64::try_from(self.cursor.at).unwrap_or(i64::MAX);
+        let record = content.record(time, stream, label("cut") == Some("true"));
+        matcher.wants(&record).then(|| record.entry(self.cursor.at))
     }
 }

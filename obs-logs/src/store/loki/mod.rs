@@ -7,10 +7,8 @@
 mod answer;
 mod push;
 
-use std::collections::HashMap;
-use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -19,8 +17,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode};
 
 use self::answer::Line;
+use super::read::Matcher;
+use super::remote::{AHEAD, Checkpoints};
 use super::{Batch, Checkpoint, Cursor, Direction, Filter, Found, LogStore, Page, Read, Start, StoreError, Watch};
-use crate::collect::Position;
 use crate::metrics::{Skipped, skipped};
 use crate::model::{AgentId, Level, nanoseconds};
 
@@ -28,8 +27,6 @@ use crate::model::{AgentId, Level, nanoseconds};
 const MOST: usize = 5_000;
 /// So many lines are asked for at least: a few of the same time are of no account then.
 const LEAST: usize = 200;
-/// Lines may bear a time that is a little ahead of ours.
-const AHEAD: Duration = Duration::from_secs(60);
 /// The header that names the tenant.
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 
@@ -49,9 +46,7 @@ struct Shared {
     tenant: Option<HeaderValue>,
     lookback: Duration,
     poll: Duration,
-    checkpoints: Option<PathBuf>,
-    /// Those of all files, as in the file.
-    known: Mutex<HashMap<String, Position>>,
+    checkpoints: Checkpoints,
 }
 
 /// What a [`Loki`] is made of.
@@ -109,13 +104,6 @@ impl LokiBuilder {
         let tenant = self.tenant.map(HeaderValue::try_from).transpose();
         let tenant = tenant.map_err(|_| StoreError::Unreadable("the tenant: it is no value of a header"))?;
         let client = Client::builder().timeout(self.timeout).build().map_err(remote)?;
-        let known = match self.checkpoints.as_ref().map(std::fs::read) {
-            Some(Ok(json)) => {
-                serde_json::from_slice(&json).map_err(|_| StoreError::Unreadable("the file of the checkpoints"))?
-            }
-            Some(Err(err)) if err.kind() != io::ErrorKind::NotFound => return Err(StoreError::Directory(err)),
-            _ => HashMap::new(),
-        };
         Ok(Loki {
             shared: Arc::new(Shared {
                 client,
@@ -123,8 +111,7 @@ impl LokiBuilder {
                 tenant,
                 lookback: self.lookback,
                 poll: self.poll,
-                checkpoints: self.checkpoints,
-                known: Mutex::new(known),
+                checkpoints: Checkpoints::open(self.checkpoints)?,
             }),
         })
     }
@@ -177,14 +164,7 @@ impl Shared {
         for request in push::requests(&batch)? {
             self.push(request.body, request.lines).await?;
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(batch.checkpoints().iter().map(|one| (one.file.clone(), one.position.clone())));
-        let Some(file) = &self.checkpoints else { return Ok(()) };
-        let json = serde_json::to_vec(&*known).map_err(|_| StoreError::Unreadable("a checkpoint"))?;
-        let unfinished = file.with_extension("new");
-        std::fs::write(&unfinished, json)
-            .and_then(|()| std::fs::rename(&unfinished, file))
-            .map_err(StoreError::Directory)
+        self.checkpoints.keep(&batch)
     }
 
     /// Lines with `start <= time < end`, in no particular order, and whether there may be more of them.
@@ -214,6 +194,7 @@ impl Shared {
     /// Reads whole groups of lines of the same time, so that their order never depends on where an answer ends.
     async fn read(&self, read: Read) -> Result<Page, StoreError> {
         let mut window = self.window(&read);
+        let matcher = Matcher::new(&read.filter);
         let (mut page, forward) = (Page::default(), read.direction == Direction::Forward);
         let behind = match read.start {
             Start::After(cursor) => Some(cursor),
@@ -262,14 +243,12 @@ impl Shared {
             for line in lines {
                 let cursor = line.cursor();
                 let seen = behind.is_some_and(|behind| if forward { cursor <= behind } else { cursor >= behind });
-                if seen || !line.matches(&read.filter) {
-                    continue;
-                }
+                let Some(entry) = line.entry(&matcher).filter(|_| !seen) else { continue };
                 if page.found.len() == read.limit {
                     return Ok(page);
                 }
                 page.ended = cursor;
-                page.found.push(Found { entry: line.into_entry(), cursor });
+                page.found.push(Found { entry, cursor });
             }
             if !full {
                 page.done = true;
@@ -336,10 +315,8 @@ impl LogStore for Loki {
     }
 
     fn checkpoints(&self) -> BoxFuture<'static, Result<Vec<Checkpoint>, StoreError>> {
-        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.iter().map(|(file, position)| Checkpoint { file: file.clone(), position: position.clone() });
-        let known = Ok(known.collect());
-        Box::pin(async move { known })
+        let all = self.shared.checkpoints.all();
+        Box::pin(async move { Ok(all) })
     }
 
     fn read(&self, read: Read) -> BoxFuture<'static, Result<Page, StoreError>> {

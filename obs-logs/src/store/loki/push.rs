@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::block::{Block, Lines, Record};
+use super::super::remote::text;
 use super::super::{Batch, StoreError};
 use crate::model::{Level, Stream};
 
@@ -76,23 +77,5 @@ fn value(record: &Record<'_>) -> Value {
     if let Some(id) = record.trace_id {
         metadata.insert("trace_id".to_owned(), id.to_string().into());
     }
-    json!([record.timestamp.to_string(), line(record), metadata])
-}
-
-/// The text, or JSON where there is more to say, or where the text itself would be read as that.
-fn line(record: &Record<'_>) -> String {
-    let message = String::from_utf8_lossy(record.message);
-    let fields = str::from_utf8(record.fields).unwrap_or_default();
-    if fields.is_empty() && record.level == Level::Info && !message.starts_with('{') {
-        return message.into_owned();
-    }
-    let mut line = format!(r#"{{"level":"{}","message":{}"#, record.level, Value::from(&*message));
-    match fields.strip_prefix('{') {
-        Some(rest) => {
-            line.push(',');
-            line.push_str(rest);
-        }
-        None => line.push('}'),
-    }
-    line
+    json!([record.timestamp.to_string(), text(record, ""), metadata])
 }
