@@ -118,13 +118,19 @@ impl Run {
         scrapes.filter_map(|scrape| scrape.samples.sum(name, labels)).sum()
     }
 
-    /// The trace of the agent's creation.
-    fn trace_id(&self) -> &str {
-        &self.evidence.spans[0].trace_id
+    /// The trace of the client that created the agent and talked to it.
+    fn trace_id(&self) -> String {
+        self.workload.client.trace_id.to_string()
     }
 
-    fn spans_of(&self, trace_id: &str) -> Vec<&Span> {
-        self.spans.iter().filter(|span| span.trace_id == trace_id).collect()
+    /// The spans below a request, which all name it.
+    fn spans_of(&self, request_id: &str) -> Vec<&Span> {
+        self.spans.iter().filter(|span| span.text("request_id") == Some(request_id)).collect()
+    }
+
+    /// Those of the agent's creation.
+    fn creation(&self) -> Vec<&Span> {
+        self.spans_of(&self.workload.created.request_id)
     }
 }
 
@@ -140,7 +146,7 @@ fn nothing_that_must_be_there_is_missing() {
 #[test]
 fn one_request_is_one_tree_across_the_four_services() {
     let run = run();
-    let spans: Vec<_> = run.spans_of(run.trace_id()).into_iter().cloned().collect();
+    let spans: Vec<_> = run.creation().into_iter().cloned().collect();
     let services: BTreeSet<_> = spans.iter().map(|span| span.service.as_str()).collect();
     let four = ["swarm-agent", "swarm-control", "swarm-gateway", "swarm-scheduler"];
     assert_eq!(services, BTreeSet::from(four), "\n{}", tree::render(&spans));
@@ -148,21 +154,53 @@ fn one_request_is_one_tree_across_the_four_services() {
     let roots = tree::roots(&spans);
     assert_eq!(roots.len(), 1, "\n{}", tree::render(&spans));
     let root = roots[0];
-    assert_eq!((root.service.as_str(), root.kind.as_str(), &root.parent_id), ("swarm-gateway", "server", &None));
+    assert_eq!((root.service.as_str(), root.kind.as_str()), ("swarm-gateway", "server"));
     assert_eq!(root.name, "POST /v1/agents");
     // Every line of the picture is one of the spans: none hangs in a circle.
     assert_eq!(tree::render(&spans).lines().count(), spans.len());
     let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
     assert_eq!(ids.len(), spans.len(), "a span was sent twice");
-    let request_id = run.workload.created.request_id.as_str();
-    assert!(spans.iter().all(|span| span.text("request_id") == Some(request_id)), "{spans:#?}");
+}
+
+#[test]
+fn the_trace_of_a_client_goes_through_every_service_and_every_span_in_it_names_its_request() {
+    let run = run();
+    let (created, session) = (&run.workload.created.request_id, &run.workload.session.request.request_id);
+    let theirs: Vec<_> = run.spans.iter().filter(|span| span.trace_id == run.trace_id()).collect();
+    for (request_id, services) in [
+        (created, &["swarm-agent", "swarm-control", "swarm-gateway", "swarm-scheduler"][..]),
+        (session, &["swarm-agent", "swarm-control", "swarm-gateway"]),
+    ] {
+        let spans = run.spans_of(request_id);
+        let of: BTreeSet<_> = spans.iter().map(|span| span.service.as_str()).collect();
+        assert_eq!(of, BTreeSet::from_iter(services.iter().copied()));
+        let spans: Vec<_> = spans.into_iter().cloned().collect();
+        for root in tree::roots(&spans) {
+            assert_eq!(root.parent_id, Some(run.workload.client.span_id.to_string()), "{}", root.name);
+        }
+        for span in &spans {
+            assert_eq!(span.trace_id, run.trace_id(), "{} of {}", span.name, span.service);
+            assert_eq!(Some(span.trace_state.as_str()), run.workload.client.state.as_deref(), "{}", span.name);
+        }
+    }
+    let unnamed: Vec<_> = theirs
+        .iter()
+        .filter(|span| ![Some(created.as_str()), Some(session)].contains(&span.text("request_id")))
+        .map(|span| format!("{} of {}", span.name, span.service))
+        .collect();
+    assert_eq!(unnamed, Vec::<String>::new());
+    // Who says nothing begins a trace.
+    let anas = run.workload.sent.iter().find(|sent| sent.user_id == "ana" && sent.method == "POST").unwrap();
+    let spans: Vec<_> = run.spans_of(&anas.request_id).into_iter().cloned().collect();
+    assert!(tree::roots(&spans).iter().all(|root| root.parent_id.is_none() && root.trace_id != run.trace_id()));
 }
 
 #[test]
 fn servers_hang_under_the_clients_that_called_them() {
     let run = run();
-    let spans = run.spans_of(run.trace_id());
-    for server in spans.iter().filter(|span| span.kind == "server" && span.parent_id.is_some()) {
+    let spans = run.creation();
+    let is_clients = |span: &Span| span.parent_id == Some(run.workload.client.span_id.to_string());
+    for server in spans.iter().filter(|span| span.kind == "server" && !is_clients(span)) {
         let parent = spans.iter().find(|span| Some(&span.span_id) == server.parent_id.as_ref()).unwrap();
         assert_eq!(parent.kind, "client", "{} hangs under {}", server.name, parent.name);
         assert_ne!(parent.service, server.service);
@@ -175,19 +213,20 @@ fn servers_hang_under_the_clients_that_called_them() {
 #[test]
 fn every_log_line_of_the_request_names_its_trace_and_span_and_request() {
     let run = run();
-    let spans = run.spans_of(run.trace_id());
+    let (spans, trace_id) = (run.creation(), run.trace_id());
     let request_id = run.workload.created.request_id.as_str();
     let lines: Vec<_> = run.lines.iter().filter(|line| line.text("request_id") == Some(request_id)).collect();
     assert!(lines.len() >= 8, "{} lines", lines.len());
     for line in &lines {
-        assert_eq!(line.text("trace_id"), Some(run.trace_id()), "{}", line.raw);
+        assert_eq!(line.text("trace_id"), Some(trace_id.as_str()), "{}", line.raw);
         let span = spans.iter().find(|span| Some(span.span_id.as_str()) == line.text("span_id"));
         let span = span.unwrap_or_else(|| panic!("its span was not exported: {}", line.raw));
         assert_eq!(span.service, service_of(&line.file), "{}", line.raw);
     }
     // And the other way round.
-    for line in run.lines.iter().filter(|line| line.text("trace_id") == Some(run.trace_id())) {
-        assert_eq!(line.text("request_id"), Some(request_id), "{}", line.raw);
+    let session = run.workload.session.request.request_id.as_str();
+    for line in run.lines.iter().filter(|line| line.text("trace_id") == Some(&trace_id)) {
+        assert!([Some(request_id), Some(session)].contains(&line.text("request_id")), "{}", line.raw);
     }
     let files: BTreeSet<_> = lines.iter().map(|line| service_of(&line.file)).collect();
     assert_eq!(files.len(), 4, "{files:?}");
@@ -196,7 +235,7 @@ fn every_log_line_of_the_request_names_its_trace_and_span_and_request() {
 #[test]
 fn a_log_line_stands_in_the_span_that_wrote_it() {
     let run = run();
-    let spans = run.spans_of(run.trace_id());
+    let spans = run.creation();
     let span_of = |message: &str| {
         let line = run.evidence.lines.iter().find(|line| line.text("message") == Some(message));
         let line = line.unwrap_or_else(|| panic!("nobody wrote {message:?}"));
@@ -214,8 +253,6 @@ fn a_log_line_stands_in_the_span_that_wrote_it() {
 fn a_message_is_below_its_session_and_that_below_its_request_down_into_the_agent() {
     let run = run();
     let session = &run.workload.session;
-    let trace_id = &run.evidence.session_spans.first().expect("spans of the session").trace_id;
-    assert_ne!(trace_id, run.trace_id(), "a request that came later has a trace of its own");
     for message in &session.messages {
         let branch = tree::branch(&run.evidence.session_spans, "message_id", &message.message_id);
         let answer = branch.iter().find(|span| span.name == "ask_model").expect("the agent's span");
@@ -252,12 +289,11 @@ fn a_message_is_below_its_session_and_that_below_its_request_down_into_the_agent
 fn every_log_line_of_a_message_names_trace_span_request_session_and_message() {
     let run = run();
     let session = &run.workload.session;
-    let trace_id = run.evidence.session_spans.first().expect("spans of the session").trace_id.as_str();
-    let spans = run.spans_of(trace_id);
+    let (spans, trace_id) = (run.spans_of(&session.request.request_id), run.trace_id());
     for message in &session.messages {
         let mut services = BTreeSet::new();
         for line in run.lines.iter().filter(|line| line.text("message_id") == Some(&message.message_id)) {
-            assert_eq!(line.text("trace_id"), Some(trace_id), "{}", line.raw);
+            assert_eq!(line.text("trace_id"), Some(trace_id.as_str()), "{}", line.raw);
             assert_eq!(line.text("request_id"), Some(session.request.request_id.as_str()), "{}", line.raw);
             assert_eq!(line.text("session_id"), Some(session.session_id.as_str()), "{}", line.raw);
             assert_eq!(line.text("agent_id"), Some(run.workload.created.agent_id()), "{}", line.raw);
@@ -322,12 +358,13 @@ fn log_lines_name_the_user_always_and_the_agent_once_it_is_known() {
 #[test]
 fn the_pod_and_the_environment_of_the_agent_carry_the_trace() {
     let run = run();
-    let spans = run.spans_of(run.trace_id());
+    let spans = run.creation();
     let create_pod = spans.iter().find(|span| span.name == "create_pod").unwrap();
     let annotations = &run.manifest["metadata"]["annotations"];
     let expected = format!("00-{}-{}-", run.trace_id(), create_pod.span_id);
     let traceparent = annotations["traceparent"].as_str().expect("an annotation `traceparent`");
     assert!(traceparent.starts_with(&expected), "{traceparent} is not {expected}…");
+    assert_eq!(annotations["tracestate"].as_str(), run.workload.client.state.as_deref());
     assert_eq!(annotations["x-request-id"], run.workload.created.request_id.as_str());
     if cfg!(target_os = "linux") {
         assert_eq!(run.environment.get("TRACEPARENT").map(String::as_str), Some(traceparent));
@@ -344,7 +381,7 @@ fn a_failure_is_logged_once_where_it_begins() {
     assert_eq!(error.text("error"), Some("no node in region `atlantis` has 65536 MiB free"));
     assert_eq!(run.workload.failed.status, Some(503));
     assert_eq!(run.workload.failed.body["code"], "no_capacity");
-    let spans = run.spans_of(error.text("trace_id").unwrap());
+    let spans = run.spans_of(&run.workload.failed.request_id);
     for (service, name) in [
         ("swarm-scheduler", "choose_node"),
         ("swarm-scheduler", "schedule_agent"),
@@ -372,12 +409,9 @@ fn a_client_that_goes_away_cancels_its_request_in_every_service() {
     for span in expected {
         assert!(cancelled.contains(&span), "{span:?} is not among {cancelled:?}");
     }
-    let trace_id = run.evidence.abandoned[0].trace_id.as_str();
-    let errors = run
-        .lines
-        .iter()
-        .filter(|line| line.text("trace_id") == Some(trace_id) && matches!(line.text("level"), Some("error" | "warn")));
-    let errors: Vec<_> = errors.collect();
+    let request_id = run.workload.abandoned.request_id.as_str();
+    let told = run.lines.iter().filter(|line| line.text("request_id") == Some(request_id));
+    let errors: Vec<_> = told.filter(|line| matches!(line.text("level"), Some("error" | "warn"))).collect();
     assert_eq!(errors.len(), 0, "{errors:?}");
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use obs_runtime::names::{MESSAGE_ID, REQUEST_ID, SESSION_ID};
 use tokio::time::Instant;
 
 use super::platform::{LogLine, Platform, Scrape};
@@ -84,49 +85,38 @@ impl Evidence {
     async fn look(platform: &Platform, workload: &Workload) -> Result<Self, BoxError> {
         let (lines, spans, scrapes) = (platform.log_lines()?, platform.spans().await?, platform.scrapes().await?);
         let mut evidence = Evidence::default();
-        if let Some(trace_id) = evidence.trace_of(&lines, &workload.failed) {
-            let errors = of_trace(&lines, &trace_id).filter(|line| line.text("level") == Some("error"));
-            evidence.errors = errors.cloned().collect();
-            evidence.expect(evidence.errors.len() == 1, || {
-                "one error line of the request that failed, where it began".to_owned()
-            });
-        }
-        if let Some(trace_id) = evidence.trace_of(&lines, &workload.abandoned) {
-            let ended =
-                spans.iter().filter(|span| span.trace_id == trace_id && span.text("outcome") == Some("cancelled"));
-            evidence.abandoned = ended.cloned().collect();
-            let services: BTreeSet<_> = evidence.abandoned.iter().map(|span| span.service.as_str()).collect();
-            let absent: Vec<_> = SERVICES[..3].iter().filter(|service| !services.contains(*service)).copied().collect();
-            evidence.expect(absent.is_empty(), || {
-                format!("spans with the outcome `cancelled` of {}, whose client went away", absent.join(", "))
-            });
-        }
-        if let Some(trace_id) = evidence.trace_of(&lines, &workload.session.request) {
-            evidence.session_spans = spans.iter().filter(|span| span.trace_id == trace_id).cloned().collect();
-            evidence.session_lines = of_trace(&lines, &trace_id).cloned().collect();
-            evidence.judge_session(&workload.session);
-        }
-        if let Some(trace_id) = evidence.trace_of(&lines, &workload.created) {
-            evidence.spans = spans.into_iter().filter(|span| span.trace_id == trace_id).collect();
-            evidence.lines = of_trace(&lines, &trace_id).cloned().collect();
-            evidence.judge_request();
-        }
+        // Every span and every line below a request names it.
+        let spans_of = |sent: &Sent| -> Vec<Span> {
+            spans.iter().filter(|span| span.text(REQUEST_ID) == Some(&sent.request_id)).cloned().collect()
+        };
+        let lines_of = |sent: &Sent| -> Vec<LogLine> {
+            lines.iter().filter(|line| line.text(REQUEST_ID) == Some(&sent.request_id)).cloned().collect()
+        };
+
+        evidence.errors = lines_of(&workload.failed);
+        evidence.errors.retain(|line| line.text("level") == Some("error"));
+        evidence.expect(evidence.errors.len() == 1, || {
+            "one error line of the request that failed, where it began".to_owned()
+        });
+        evidence.abandoned = spans_of(&workload.abandoned);
+        evidence.abandoned.retain(|span| span.text("outcome") == Some("cancelled"));
+        evidence.judge_abandoned();
+        evidence.session_spans = spans_of(&workload.session.request);
+        evidence.session_lines = lines_of(&workload.session.request);
+        evidence.judge_session(&workload.session);
+        evidence.spans = spans_of(&workload.created);
+        evidence.lines = lines_of(&workload.created);
+        evidence.judge_request();
         evidence.read_metrics(&scrapes);
         Ok(evidence)
     }
 
-    /// The trace of a request, as its log lines at the gateway know it.
-    fn trace_of(&mut self, lines: &[LogLine], sent: &Sent) -> Option<String> {
-        let found = lines.iter().find(|line| {
-            line.file == "gateway"
-                && line.text("request_id") == Some(&sent.request_id)
-                && line.text("trace_id").is_some()
+    fn judge_abandoned(&mut self) {
+        let services: BTreeSet<_> = self.abandoned.iter().map(|span| span.service.as_str()).collect();
+        let absent: Vec<_> = SERVICES[..3].iter().filter(|service| !services.contains(*service)).copied().collect();
+        self.expect(absent.is_empty(), || {
+            format!("spans with the outcome `cancelled` of {}, whose client went away", absent.join(", "))
         });
-        let trace_id = found.and_then(|line| line.text("trace_id")).map(str::to_owned);
-        self.expect(trace_id.is_some(), || {
-            format!("a log line of the gateway with a trace id for {} {}", sent.method, sent.path)
-        });
-        trace_id
     }
 
     fn judge_request(&mut self) {
@@ -149,11 +139,11 @@ impl Evidence {
         self.expect(closed, || "control's span of the session's end".to_owned());
         for message in &session.messages {
             let ids = [
-                ("request_id", session.request.request_id.as_str()),
-                ("session_id", session.session_id.as_str()),
-                ("message_id", message.message_id.as_str()),
+                (REQUEST_ID, session.request.request_id.as_str()),
+                (SESSION_ID, session.session_id.as_str()),
+                (MESSAGE_ID, message.message_id.as_str()),
             ];
-            let branch = tree::branch(&self.session_spans, "message_id", &message.message_id);
+            let branch = tree::branch(&self.session_spans, MESSAGE_ID, &message.message_id);
             for service in ["gateway", "agent"] {
                 let mut lines = self.session_lines.iter().filter(|line| line.file.starts_with(service));
                 let told = lines.any(|line| ids.iter().all(|(key, id)| line.text(key) == Some(id)));
@@ -178,10 +168,6 @@ impl Evidence {
             self.missing.push(what());
         }
     }
-}
-
-fn of_trace<'a>(lines: &'a [LogLine], trace_id: &'a str) -> impl Iterator<Item = &'a LogLine> {
-    lines.iter().filter(move |line| line.text("trace_id") == Some(trace_id))
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use http::HeaderMap;
+use obs_runtime::propagation::{self, Correlation, TraceContext};
+use obs_runtime::{SpanId, TraceId};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
@@ -22,7 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Workload {
     /// Every request, in the order in which they were answered.
     pub sent: Vec<Sent>,
-    /// The one whose trace is shown: an agent was created.
+    /// Where Ben's program is in a trace of its own when it creates the agent and talks to it.
+    pub client: TraceContext,
+    /// The request that is shown: an agent was created.
     pub created: Sent,
     /// The one that fails in the scheduler.
     pub failed: Sent,
@@ -86,16 +91,21 @@ pub struct User {
     id: &'static str,
     gateway: String,
     client: Client,
+    /// What the user's program says of itself.
+    context: Correlation,
 }
 
 /// The work of `swarm`. At its end Ana and Ben have one running agent and one that failed, and Cleo has none.
 pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
     let gateway = platform.gateway();
     let [ana, ben, cleo] = ["ana", "ben", "cleo"].map(|id| User::new(id, &gateway));
+    let state = Some("laptop=ben".into());
+    let client = TraceContext { trace_id: TraceId::random(), span_id: SpanId::random(), flags: 0b11, state };
+    let bens_program = ben.clone().within(client.clone());
     let spec = |name: &str| json!({ "name": name, "region": "eu", "memory_mib": 512 });
     let (anas, bens, cleos) = tokio::try_join!(
         ana.create(spec("archivist")),
-        ben.create(spec("bookkeeper")),
+        bens_program.create(spec("bookkeeper")),
         cleo.create(spec("cartographer")),
     )?;
     let (first, second, third) = (anas.agent_id(), bens.agent_id(), cleos.agent_id());
@@ -109,13 +119,14 @@ pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
         cleo.change(second, "stop").await?,
         ben.list().await?,
     ];
-    let session = ben.converse(second, [Some("m-1"), None].map(|id| (id, "What did you do today?"))).await?;
+    let messages = [Some("m-1"), None].map(|id| (id, "What did you do today?"));
+    let session = bens_program.converse(second, messages).await?;
     let failed = ana.create(json!({ "name": "giant", "region": "atlantis", "memory_mib": 65_536 })).await?;
     let (abandoned, lists) = ben.abandon(platform).await?;
     sent.extend(lists);
     sent.extend([anas, bens.clone(), cleos, failed.clone(), abandoned.clone(), session.request.clone()]);
     let logs = read_logs(platform, bens.agent_id()).await?;
-    Ok(Workload { sent, created: bens, failed, abandoned, session, logs })
+    Ok(Workload { sent, client, created: bens, failed, abandoned, session, logs })
 }
 
 /// Ben reads what his agent said; Cleo is told of it what she is told of an agent that there never was.
@@ -142,7 +153,14 @@ impl User {
     /// A user of the platform whose public API is at `gateway`.
     #[must_use]
     pub fn new(id: &'static str, gateway: &str) -> Self {
-        User { id, gateway: gateway.to_owned(), client: Client::new() }
+        User { id, gateway: gateway.to_owned(), client: Client::new(), context: Correlation::default() }
+    }
+
+    /// The same user with a program that has a trace of its own: its requests name the span that they are made in.
+    #[must_use]
+    pub fn within(mut self, trace: TraceContext) -> Self {
+        self.context.trace = Some(trace);
+        self
     }
 
     /// Creates an agent.
@@ -175,6 +193,7 @@ impl User {
         let path = format!("/v1/agents/{agent_id}/session");
         let mut request = format!("{}{path}", self.gateway.replacen("http", "ws", 1)).into_client_request()?;
         request.headers_mut().insert(X_USER_ID, self.id.parse()?);
+        propagation::inject(&self.context, &mut request);
         let (mut socket, response) = tokio_tungstenite::connect_async(request).await?;
         let header = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -255,7 +274,9 @@ impl User {
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.gateway)).header(X_USER_ID, self.id)
+        let mut headers = HeaderMap::new();
+        propagation::inject(&self.context, &mut headers);
+        self.client.request(method, format!("{}{path}", self.gateway)).header(X_USER_ID, self.id).headers(headers)
     }
 }
 
