@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 use obs_runtime::{Classify, observed};
 use reqwest::RequestBuilder;
@@ -104,12 +106,28 @@ impl Peer {
         Err(CallError::Refused { status, code, message })
     }
 
+    /// Sends a request, and gives the answer as it comes, whatever it says.
+    #[observed(peer = self.service, name = "peer.forward", level = "debug")]
+    pub async fn forward(&self, method: Method, path: &str, headers: HeaderMap) -> Result<Response, CallError> {
+        let request = HTTP.request(method, format!("{}{path}", self.base)).headers(headers);
+        let answer = request.send().await.map_err(|err| self.unreachable(err))?;
+        let mut answer = http::Response::from(answer).map(Body::new);
+        // How the bytes travel is for each connection to say.
+        for hop in [CONNECTION, TRANSFER_ENCODING] {
+            answer.headers_mut().remove(hop);
+        }
+        Ok(answer)
+    }
+
     /// A service that cannot be reached is an error that begins here.
     #[observed(peer = self.service, name = "peer.send", level = "debug")]
     async fn send(&self, request: RequestBuilder) -> Result<Answer, CallError> {
-        let failed = |source: reqwest::Error| CallError::Unreachable { service: self.service, source: source.into() };
-        let response = request.send().await.map_err(failed)?;
+        let response = request.send().await.map_err(|err| self.unreachable(err))?;
         let status = response.status();
-        Ok(Answer { status, body: response.bytes().await.map_err(failed)?.into() })
+        Ok(Answer { status, body: response.bytes().await.map_err(|err| self.unreachable(err))?.into() })
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> CallError {
+        CallError::Unreachable { service: self.service, source: source.into() }
     }
 }

@@ -334,6 +334,56 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
 }
 
 #[tokio::test]
+async fn a_log_is_followed_through_the_gateway_for_as_long_as_somebody_listens() {
+    let directory = Directory::new();
+    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    let followers = async || {
+        let scrapes = platform.scrapes().await.unwrap();
+        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
+        control.samples.sum("obs_logs_followers", &[])
+    };
+
+    let mut log = platform.agent_logs("ana", agent.agent_id(), "?follow=1").await.unwrap();
+    assert_eq!(log.headers()["content-type"], "text/event-stream");
+    let mut heard = String::new();
+    let mut hears = async |message: &str| {
+        while !heard.contains(message) {
+            let piece = tokio::time::timeout(PATIENCE, log.chunk()).await.expect(message).unwrap().expect("no end");
+            heard.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+    };
+    hears("Agent ready").await;
+    assert_eq!(followers().await, Some(1.0));
+    // What is said from here on comes on the open stream.
+    ana.converse(agent.agent_id(), [(None, "hello")]).await.unwrap();
+    hears("Message answered").await;
+    drop(log);
+    let end = Instant::now() + PATIENCE;
+    while followers().await != Some(0.0) {
+        assert!(Instant::now() < end, "control goes on for nobody");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let whole = platform.agent_logs("ana", agent.agent_id(), "/download").await.unwrap();
+    assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
+    let whole = whole.text().await.unwrap();
+    assert!(whole.lines().count() > 3 && whole.contains("Message answered"), "{whole}");
+    for which in ["", "?follow=1", "/download"] {
+        let told = async |agent_id: &str| {
+            let refused = platform.agent_logs("ben", agent_id, which).await.unwrap();
+            (refused.status().as_u16(), refused.text().await.unwrap())
+        };
+        let foreign = told(agent.agent_id()).await;
+        assert_eq!(foreign.0, 404, "{which}: {foreign:?}");
+        assert_eq!(foreign, told("nobodys").await, "{which}");
+        assert_eq!(foreign, told("no%20id").await, "{which}");
+    }
+    platform.stop().await;
+}
+
+#[tokio::test]
 async fn control_remembers_its_agents_and_sees_which_have_lost_their_pods() {
     let directory = Directory::new();
     let program = std::path::Path::new(PROGRAM);

@@ -439,14 +439,27 @@ fn users_read_the_logs_of_their_agents_and_learn_nothing_of_others() {
     assert_eq!(messages, ["Agent booting", "Agent introduced itself", "Agent ready"]);
     assert_eq!((foreign.status, unknown.status), (404, 404));
     assert_eq!(foreign.answer, unknown.answer);
+    let asked = run.spans_of(&bens.request_id);
+    let asked: Vec<_> = asked.iter().map(|span| (span.service.as_str(), span.name.as_str())).collect();
+    for span in [
+        ("swarm-gateway", "GET /v1/agents/{agent_id}/logs"),
+        ("swarm-gateway", "control.agent_logs"),
+        ("swarm-control", "GET /v1/agents/{agent_id}/logs"),
+        ("swarm-control", "logs.admit"),
+    ] {
+        assert!(asked.contains(&span), "{span:?} is not among {asked:?}");
+    }
     let audited: Vec<_> = run
         .lines
         .iter()
         .filter(|line| line.text("target") == Some("audit") && line.file == "control")
-        .map(|line| (line.text("user_id").unwrap_or("?"), line.text("error.type").unwrap_or("ok")))
+        .filter_map(|line| Some((line.text("request_id")?, line.text("user_id")?, line.text("error.type"))))
         .collect();
-    assert!(audited.contains(&("ben", "ok")), "{audited:?}");
-    assert!(audited.ends_with(&[("cleo", "not_owner"), ("cleo", "agent_not_found")]), "{audited:?}");
+    for (read, user_id, refusal) in
+        [(bens, "ben", None), (foreign, "cleo", Some("not_owner")), (unknown, "cleo", Some("agent_not_found"))]
+    {
+        assert!(audited.contains(&(&read.request_id, user_id, refusal)), "{audited:?}");
+    }
 }
 
 #[test]

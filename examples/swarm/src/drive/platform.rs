@@ -106,12 +106,11 @@ impl Platform {
         url(&self.gateway)
     }
 
-    /// What a user gets who asks control for the logs of an agent: the status and the answer.
-    pub async fn agent_logs(&self, user: &str, agent_id: &str, query: &str) -> Result<(u16, String), BoxError> {
+    /// What a user gets who asks for the logs of an agent. `which` is what follows `logs` in the path and the query.
+    pub async fn agent_logs(&self, user: &str, agent_id: &str, which: &str) -> Result<reqwest::Response, BoxError> {
         let token = self.users.get(user).map(String::as_str).unwrap_or_default();
-        let url = format!("{}/v1/agents/{agent_id}/logs?{query}", url(&self.control));
-        let response = reqwest::Client::new().get(url).bearer_auth(token).send().await?;
-        Ok((response.status().as_u16(), response.text().await?))
+        let url = format!("{}/v1/agents/{agent_id}/logs{which}", self.gateway());
+        Ok(reqwest::Client::new().get(url).bearer_auth(token).send().await?)
     }
 
     /// Where the collector shows what it got.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
 use obs_runtime::propagation::{self, Correlation, TraceContext};
-use obs_runtime::{SpanId, TraceId};
+use obs_runtime::{SpanId, TraceId, names};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
@@ -45,6 +45,7 @@ pub struct LogsRead {
     pub user_id: String,
     pub agent_id: String,
     pub status: u16,
+    pub request_id: String,
     pub answer: String,
 }
 
@@ -132,8 +133,10 @@ pub async fn run(platform: &Platform) -> Result<Workload, BoxError> {
 /// Ben reads what his agent said; Cleo is told of it what she is told of an agent that there never was.
 async fn read_logs(platform: &Platform, agent_id: &str) -> Result<Vec<LogsRead>, BoxError> {
     let read = async |user_id: &str, agent_id: &str| {
-        let (status, answer) = platform.agent_logs(user_id, agent_id, "tail=3&q=Agent").await?;
-        Ok::<_, BoxError>(LogsRead { user_id: user_id.to_owned(), agent_id: agent_id.to_owned(), status, answer })
+        let response = platform.agent_logs(user_id, agent_id, "?tail=3&q=Agent").await?;
+        let (status, request_id) = (response.status().as_u16(), request_id(&response));
+        let (user_id, agent_id, answer) = (user_id.to_owned(), agent_id.to_owned(), response.text().await?);
+        Ok::<_, BoxError>(LogsRead { user_id, agent_id, status, request_id, answer })
     };
     // The collector may be a moment behind the agent.
     let looking = async {
@@ -262,13 +265,12 @@ impl User {
             request = request.json(&body);
         }
         let response = request.send().await?;
-        let request_id = response.headers().get("x-request-id").and_then(|value| value.to_str().ok());
         Ok(Sent {
             user_id: self.id.to_owned(),
             method,
             path: path.to_owned(),
             status: Some(response.status().as_u16()),
-            request_id: request_id.unwrap_or_default().to_owned(),
+            request_id: request_id(&response),
             body: response.json().await?,
         })
     }
@@ -278,6 +280,12 @@ impl User {
         propagation::inject(&self.context, &mut headers);
         self.client.request(method, format!("{}{path}", self.gateway)).header(X_USER_ID, self.id).headers(headers)
     }
+}
+
+/// The id that the gateway says an answer is for.
+fn request_id(response: &reqwest::Response) -> String {
+    let header = response.headers().get(names::X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    header.unwrap_or_default().to_owned()
 }
 
 /// Returns when the metrics of a service say that an operation has begun and not ended.

@@ -2,7 +2,8 @@
 //!
 //! Each function writes the current context into the headers before it sends them.
 
-use http::{HeaderMap, Method};
+use axum::response::Response;
+use http::{HeaderMap, Method, Uri};
 use obs_runtime::{SessionId, correlated, observed};
 
 use crate::call::{CallError, NOTHING, Peer};
@@ -87,6 +88,14 @@ impl ControlClient {
         headers: HeaderMap,
     ) -> Result<AgentRecord, CallError> {
         self.peer.call(Method::POST, &format!("/agents/{agent_id}/{change}"), headers, NOTHING).await
+    }
+
+    /// Whose log it is, is in the path and in the answer: the same as of the request to the gateway.
+    #[correlated(outbound)]
+    #[observed(name = "control.agent_logs", kind = "client")]
+    pub(super) async fn agent_logs(&self, uri: &Uri, headers: HeaderMap) -> Result<Response, CallError> {
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        self.peer.forward(Method::GET, path, headers).await
     }
 
     #[correlated(outbound)]

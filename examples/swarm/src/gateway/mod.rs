@@ -2,6 +2,7 @@
 
 mod agent_client;
 mod control_client;
+mod logs;
 mod session;
 mod usage;
 
@@ -53,6 +54,9 @@ fn router(gateway: Gateway) -> Router {
         .route("/v1/agents/{agent_id}/session", get(session::open_session))
         .route("/v1/agents/{agent_id}/{change}", post(change_agent))
         .route_layer(middleware::from_fn(usage::count))
+        // Who reads is known by a token, which is control's to judge.
+        .route("/v1/agents/{agent_id}/logs", get(logs::read))
+        .route("/v1/agents/{agent_id}/logs/download", get(logs::read))
         .route("/", get(async || "swarm gateway: POST /v1/agents\n"))
         .layer(obs_http::layer())
         .with_state(Arc::new(gateway))
