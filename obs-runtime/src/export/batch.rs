@@ -146,6 +146,11 @@ pub(crate) const FIXED: usize = size_of::<Head>();
 /// The same for an event.
 pub(crate) const EVENT: usize = size_of::<EventHead>();
 
+/// How much a span takes in a request besides its texts, an event besides its own, and a link.
+const SENT: usize = 128;
+const SENT_EVENT: usize = 32;
+const SENT_LINK: usize = 28;
+
 /// What a span brings, from wherever it comes.
 struct Parts<'a> {
     fixed: Fixed,
@@ -450,8 +455,15 @@ impl Batch {
     /// bytes at most, but of one span at least.
     pub(crate) fn end_of_request(&self, from: usize, spans: usize, bytes: usize) -> usize {
         let most = self.len().min(from.saturating_add(spans.max(1)));
-        let Some(first) = self.heads.get(from) else { return from };
-        let fits = |number: usize| self.heads[number].text - first.text <= bytes;
+        if from >= most {
+            return from;
+        }
+        // Where a span would begin in a request with all of them.
+        let begin = |number: usize| {
+            let Head { text, links, events, .. } = &self.heads[number];
+            text + number * SENT + events.0 * SENT_EVENT + links.0 * SENT_LINK
+        };
+        let fits = |number: usize| begin(number) - begin(from) <= bytes;
         (from + 1..most).find(|number| !fits(*number)).map_or(most, |number| (number - 1).max(from + 1))
     }
 }

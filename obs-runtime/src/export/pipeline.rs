@@ -15,7 +15,7 @@ use crate::engine::{Closed, FinishedSpan, Link};
 use crate::loss::{Reason, Signal, lost};
 use crate::muted;
 
-/// The most text in one request, in bytes: well below the 4 MiB that collectors take.
+/// The most bytes in one request, about: well below the 4 MiB that collectors take.
 const REQUEST: usize = 1 << 20;
 
 /// Takes finished spans without ever waiting, and hands them to an exporter in batches. Dropped, it takes no more, and its
@@ -368,6 +368,26 @@ mod tests {
         assert!(batches.iter().all(|size| *size <= batch), "{batches:?}");
         pipeline.offer(span());
         assert_eq!(pipeline.shutdown(soon()).lost, 1, "it takes no more");
+    }
+
+    #[test]
+    fn a_request_is_bounded_in_bytes_whatever_its_spans_are_made_of() {
+        let link = Link { trace_id: TraceId::random(), span_id: SpanId::random() };
+        let (sender, receiver) = mpsc::channel();
+        let pipeline = Pipeline::start(
+            move |spans: Vec<FinishedSpan>| {
+                sender.send(spans.len()).expect("the test waits");
+                Delivery::all(&spans)
+            },
+            usize::MAX,
+        )
+        .expect("a thread");
+        for _ in 0..1_000 {
+            pipeline.offer(FinishedSpan { links: vec![link; 128], ..span() });
+        }
+        assert_eq!(pipeline.shutdown(soon()).sent, 1_000);
+        let batches: Vec<usize> = receiver.try_iter().collect();
+        assert!(batches.iter().all(|spans| spans * 128 * 28 <= REQUEST), "{batches:?}");
     }
 
     #[test]
