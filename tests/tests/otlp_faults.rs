@@ -58,6 +58,8 @@ impl Receiver {
         ObservabilityConfig {
             otlp_endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
             otlp_delay: Duration::from_millis(20),
+            // So that there are several requests.
+            otlp_batch: 256,
             ..ObservabilityConfig::default()
         }
     }
@@ -109,7 +111,7 @@ fn balanced(offered: u64, report: &Report, requests: &[Value]) {
     }
     for answers in taken.values() {
         // A span comes again only after an answer that did not arrive, or that said no.
-        let settled = |answer: &&&str| ["take", "partial", "refuse"].contains(*answer);
+        let settled = |answer: &&&str| ["take", "slow", "together", "partial", "refuse"].contains(*answer);
         assert!(answers.iter().filter(settled).count() <= 1, "{answers:?}");
         assert!(answers.iter().rev().skip(1).all(|answer| !settled(&answer)), "{answers:?}");
     }
@@ -139,6 +141,29 @@ fn a_receiver_that_takes_gets_every_span_once() {
         .map(|span| span["span_id"].as_str().expect("an id"))
         .collect();
     assert_eq!(ids.len(), 3_000);
+}
+
+#[test]
+fn one_that_is_slow_gets_all_that_there_is_room_for() {
+    let Some((report, _)) = past(&["slow:0.03"], LONG, 5_000) else { return };
+    assert_eq!(report.spans_sent, 5_000, "{report:?}");
+
+    let Some(receiver) = Receiver::start(&["slow:0.03"]) else { return };
+    let telemetry = telemetry(ObservabilityConfig { otlp_queue_bytes: 256 << 10, ..receiver.config() });
+    work(&telemetry, 20_000);
+    let report = telemetry.shutdown(LONG);
+    balanced(20_000, &report, &receiver.requests());
+    assert!(report.spans_sent > 500 && report.spans_lost > 0, "{report:?}");
+}
+
+#[test]
+fn one_that_takes_gets_the_next_request_before_it_has_answered() {
+    let Some((report, _)) =
+        past(&["take", "together:4", "together:4", "together:4", "together:4", "take"], LONG, 3_000)
+    else {
+        return;
+    };
+    assert_eq!(report.spans_sent, 3_000, "{report:?}");
 }
 
 #[test]
@@ -174,7 +199,8 @@ fn a_lost_acknowledgement_sends_that_batch_twice_and_no_other() {
         let spans = request["spans"].as_array().expect("spans");
         spans.iter().map(|span| span["span_id"].to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&requests[1]), ids(&requests[2]), "the same batch");
+    let lost = requests.iter().find(|request| request["answer"] == "lose").expect("the second one");
+    assert_eq!(requests.iter().filter(|request| ids(request) == ids(lost)).count(), 2, "the same batch once more");
 }
 
 #[test]

@@ -7,6 +7,8 @@ Each request is answered by the next ANSWER, the last one again and again, and i
 port is printed.
 
 take              acknowledged
+slow:SECONDS      acknowledged, after that time
+together:N        acknowledged, once N requests wait for that
 partial:N         acknowledged, but for the last N spans
 unavailable       not taken, UNAVAILABLE
 full:SECONDS      not taken, RESOURCE_EXHAUSTED with a RetryInfo
@@ -21,6 +23,7 @@ import json
 import os
 import sys
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -87,9 +90,13 @@ def retry_info(seconds):
     return b"\x08\x08\x12\x04full\x1a" + bytes([len(detail)]) + detail
 
 
+TAKEN = ("take", "slow", "together")
+
+
 class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
     def __init__(self, journal, answers):
         self.journal, self.answers, self.lock = journal, answers, threading.Lock()
+        self.together = {answer: threading.Barrier(int(answer[9:])) for answer in answers if answer.startswith("together:")}
 
     def next(self, request):
         with self.lock:
@@ -102,7 +109,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
                 for scope in resource.scope_spans
                 for span in scope.spans
             ]
-            refused = {"take": 0, "partial": int(argument) if answer == "partial" else 0}.get(answer, len(spans))
+            refused = int(argument) if answer == "partial" else 0 if answer in TAKEN else len(spans)
             line = {
                 "answer": answer,
                 "acknowledged": len(spans) - refused,
@@ -118,6 +125,10 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         answer, argument = self.next(request)
         if answer == "die":
             os._exit(9)
+        if answer == "slow":
+            time.sleep(float(argument))
+        if answer == "together":
+            self.together[f"{answer}:{argument}"].wait()
         if answer == "hang":
             threading.Event().wait()
         if answer in ("unavailable", "lose"):

@@ -98,7 +98,7 @@ pub struct ObservabilityConfig {
     /// The longest that a span waits for others to go with. `1s`.
     #[serde(deserialize_with = "duration")]
     pub otlp_delay: Duration,
-    /// The most spans in one request. 512.
+    /// The most spans in one request. One is sent for 512 already; more go in it that have come while others were sent. 2048.
     pub otlp_batch: usize,
     /// File with the certificates (PEM) that a collector behind `https` is judged by. None: those of the system.
     pub otlp_certificate: Option<PathBuf>,
@@ -170,7 +170,7 @@ impl Default for ObservabilityConfig {
             otlp_queue_bytes: 16 << 20,
             otlp_compression: OtlpCompression::None,
             otlp_delay: Duration::from_secs(1),
-            otlp_batch: 512,
+            otlp_batch: 2048,
             otlp_certificate: None,
             otlp_client_certificate: None,
             otlp_client_key: None,

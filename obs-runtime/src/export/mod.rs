@@ -41,6 +41,7 @@ mod tail;
 pub mod otlp;
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::batch::Batch;
 use crate::engine::FinishedSpan;
@@ -76,15 +77,30 @@ impl Exporter for Box<dyn Exporter> {
 
 /// Something that reads spans where they lie, on the thread of a [`Pipeline`].
 pub(crate) trait Receive: Send + 'static {
-    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery;
+    /// Exports the spans of each request, and says what became of so many spans. Those of which nothing is said are lost.
+    fn receive(
+        &mut self,
+        batch: &Batch,
+        requests: &mut dyn Iterator<Item = Range<usize>>,
+        settle: &mut dyn FnMut(usize, Delivery),
+    );
 }
 
 /// An exporter that is given spans of its own.
 pub(crate) struct Owning<E>(pub(crate) E);
 
 impl<E: Exporter> Receive for Owning<E> {
-    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery {
-        self.0.export(batch.to_finished(range))
+    fn receive(
+        &mut self,
+        batch: &Batch,
+        requests: &mut dyn Iterator<Item = Range<usize>>,
+        settle: &mut dyn FnMut(usize, Delivery),
+    ) {
+        for range in requests {
+            let spans = range.len();
+            let delivery = catch_unwind(AssertUnwindSafe(|| self.0.export(batch.to_finished(range))));
+            settle(spans, delivery.unwrap_or_else(|_| Delivery::panicked()));
+        }
     }
 }
 
@@ -108,5 +124,9 @@ impl Delivery {
     #[must_use]
     pub fn none(problem: impl Into<String>) -> Self {
         Delivery { accepted: 0, problem: Some(problem.into()) }
+    }
+
+    fn panicked() -> Self {
+        Delivery::none("the exporter panicked")
     }
 }

@@ -1,6 +1,7 @@
 //! The bounded queue before an exporter, and the thread that empties it.
 
 use std::borrow::Cow;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -17,6 +18,8 @@ use crate::muted;
 
 /// The most bytes in one request, about: well below the 4 MiB that collectors take.
 const REQUEST: usize = 1 << 20;
+/// So many spans are worth a request of their own; more go in one only where they have come while others were sent.
+const WORTH: usize = 512;
 
 /// Takes finished spans without ever waiting, and hands them to an exporter in batches. Dropped, it takes no more, and its
 /// thread ends by itself once the exporter has what was taken.
@@ -107,6 +110,19 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn settle(&self, spans: usize, Delivery { accepted, problem }: Delivery) {
+        let mut state = self.state();
+        let accepted = accepted.min(spans);
+        state.exporting = state.exporting.saturating_sub(spans);
+        if !state.abandoned {
+            state.exported.sent += accepted as u64;
+            state.lose(Reason::ExportFailed, spans - accepted);
+        }
+        if problem.is_some() {
+            state.exported.problem = problem;
+        }
+    }
 }
 
 impl State {
@@ -129,7 +145,7 @@ impl Pipeline {
 
     pub(crate) fn begin(mut receiver: impl Receive, settings: Settings) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            shards: Shards::new(settings.room, settings.batch),
+            shards: Shards::new(settings.room, settings.batch.min(WORTH)),
             settings,
             state: Mutex::default(),
             done: Condvar::new(),
@@ -282,25 +298,15 @@ fn run(shared: &Shared, receiver: &mut impl Receive) {
         drop(state);
 
         let mut next = 0;
-        while next < batch.len() {
-            let end = batch.end_of_request(next, shared.settings.batch, REQUEST);
-            let Delivery { accepted, problem } = catch_unwind(AssertUnwindSafe(|| receiver.receive(&batch, next..end)))
-                .unwrap_or_else(|_| Delivery::none("the exporter panicked"));
-            let (offered, accepted) = (end - next, accepted.min(end - next));
-            let mut state = shared.state();
-            state.exporting -= offered;
-            if !state.abandoned {
-                state.exported.sent += accepted as u64;
-                state.lose(Reason::ExportFailed, offered - accepted);
-            }
-            if problem.is_some() {
-                state.exported.problem = problem;
-            }
-            if state.abandoned {
-                break;
-            }
-            next = end;
-        }
+        let mut requests = iter::from_fn(|| {
+            let begin = next;
+            next = batch.end_of_request(begin, shared.settings.batch, REQUEST);
+            (begin < next && !shared.state().abandoned).then_some(begin..next)
+        });
+        let mut settle = |spans, delivery| shared.settle(spans, delivery);
+        let whole = catch_unwind(AssertUnwindSafe(|| receiver.receive(&batch, &mut requests, &mut settle)));
+        let unsettled = shared.state().exporting;
+        shared.settle(unsettled, whole.map_or_else(|_| Delivery::panicked(), |()| Delivery::default()));
         shared.shards.give_back(room, &mut batch);
         let mut state = shared.state();
         state.ended = state.begun;

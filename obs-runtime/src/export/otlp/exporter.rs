@@ -1,11 +1,13 @@
-//! The exporter: one request a batch, on a runtime of its own.
+//! The exporter: several requests under way at a time, on a runtime of its own.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::encode::{self, Encoder, Limits};
 use super::wire::Message;
@@ -18,17 +20,22 @@ use crate::muted;
 
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-obs-runtime/", env!("CARGO_PKG_VERSION"));
 
+/// So many requests are under way at most: while one is on the network, or is read at the other end, the next is made.
+const AT_ONCE: usize = 4;
+
 /// Sends spans to a collector over OTLP, as `otlp_protocol` says.
 ///
 /// The connection is made at the first request, so the collector may come later than the service.
 #[derive(Debug)]
 pub struct OtlpExporter {
     address: Address,
-    timeout: std::time::Duration,
+    timeout: Duration,
     resource: Vec<u8>,
     encoder: Encoder,
-    /// How long the last request was: about as long is the next one.
-    length: usize,
+    /// What requests were written in, to be filled again.
+    spare: Vec<Vec<u8>>,
+    /// So many requests are under way at most: one, until the collector has taken something.
+    at_once: usize,
     /// Made on the exporter's thread, which is no place of anybody else's runtime.
     connection: Option<Connection>,
 }
@@ -46,8 +53,8 @@ struct Connection {
     client: Client,
 }
 
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one in an exporter")]
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few in an exporter")]
 enum Client {
     Grpc(grpc::Client),
     Http(over_http::Client),
@@ -74,26 +81,52 @@ impl OtlpExporter {
                 links: config.span_link_limit,
                 event_attributes: config.event_attribute_limit,
             }),
-            length: 0,
+            spare: Vec::new(),
+            at_once: 1,
             connection: None,
         }))
     }
+}
 
-    fn connection(&mut self) -> std::io::Result<&mut Connection> {
-        if self.connection.is_none() {
-            // It looks names up on threads of its own.
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_io().enable_time().on_thread_start(muted::mute).build()?;
-            let client = {
-                let _inside = runtime.enter();
-                match &self.address {
-                    Address::Grpc(address) => Client::Grpc(address.client()),
-                    Address::Http(address) => Client::Http(address.client()),
-                }
-            };
-            self.connection = Some(Connection { runtime, client });
+impl Address {
+    /// What is sent of a request.
+    fn body(&self, request: Bytes) -> Bytes {
+        match self {
+            Address::Grpc(_) => request,
+            Address::Http(address) => address.body(request),
         }
-        self.connection.as_mut().ok_or_else(|| std::io::ErrorKind::Other.into())
+    }
+}
+
+impl Connection {
+    fn new(address: &Address) -> std::io::Result<Self> {
+        // It looks names up on threads of its own.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_io().enable_time().on_thread_start(muted::mute).build()?;
+        let client = {
+            let _inside = runtime.enter();
+            match address {
+                Address::Grpc(address) => Client::Grpc(address.client()),
+                Address::Http(address) => Client::Http(address.client()),
+            }
+        };
+        Ok(Connection { runtime, client })
+    }
+}
+
+impl Client {
+    /// Sends a request with so many spans until it is answered for good.
+    async fn deliver(&self, body: &Bytes, spans: usize, timeout: Duration) -> Delivery {
+        match self {
+            Client::Grpc(client) => {
+                retry::until_answered(spans, timeout, |left| {
+                    let (mut client, body) = (client.clone(), body.clone());
+                    async move { client.send(body, left).await }
+                })
+                .await
+            }
+            Client::Http(client) => retry::until_answered(spans, timeout, |_| client.send(body.clone())).await,
+        }
     }
 }
 
@@ -117,37 +150,55 @@ impl Exporter for OtlpExporter {
         for span in &spans {
             batch.push_finished(span);
         }
-        self.receive(&batch, 0..batch.len())
+        let mut found = Delivery::default();
+        self.receive(&batch, &mut std::iter::once(0..batch.len()), &mut |_, delivery| found = delivery);
+        found
     }
 }
 
 impl Receive for OtlpExporter {
-    fn receive(&mut self, batch: &Batch, range: Range<usize>) -> Delivery {
-        let mut request = Message(Vec::with_capacity(self.length + self.length / 4));
-        self.encoder.request(&mut request, &self.resource, batch, range.clone());
-        self.length = request.0.len();
-        self.send(request.0.into(), range.len())
-    }
-}
-
-impl OtlpExporter {
-    fn send(&mut self, request: Bytes, spans: usize) -> Delivery {
-        let timeout = self.timeout;
-        let body = match &self.address {
-            Address::Grpc(_) => request,
-            Address::Http(address) => address.body(request),
-        };
-        match self.connection() {
-            Ok(Connection { runtime, client: Client::Grpc(client) }) => {
-                runtime.block_on(retry::until_answered(spans, timeout, |left| {
-                    let (mut client, body) = (client.clone(), body.clone());
-                    async move { client.send(body, left).await }
-                }))
+    fn receive(
+        &mut self,
+        batch: &Batch,
+        requests: &mut dyn Iterator<Item = Range<usize>>,
+        settle: &mut dyn FnMut(usize, Delivery),
+    ) {
+        if self.connection.is_none() {
+            match Connection::new(&self.address) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(err) => settle(0, Delivery::none(format!("no runtime for the exporter: {err}"))),
             }
-            Ok(Connection { runtime, client: Client::Http(client) }) => {
-                runtime.block_on(retry::until_answered(spans, timeout, |_| client.send(body.clone())))
-            }
-            Err(err) => Delivery::none(format!("no runtime for the exporter: {err}")),
         }
+        let OtlpExporter { address, timeout, resource, encoder, spare, at_once, connection } = self;
+        let Some(Connection { runtime, client }) = connection else { return };
+        let timeout = *timeout;
+        let mut under_way = JoinSet::new();
+        runtime.block_on(async {
+            loop {
+                while under_way.len() < *at_once
+                    && let Some(range) = requests.next()
+                {
+                    let (client, spans) = (client.clone(), range.len());
+                    let mut request = Message(spare.pop().unwrap_or_default());
+                    encoder.request(&mut request, resource, batch, range);
+                    let body = address.body(request.0.into());
+                    under_way.spawn(async move { (spans, client.deliver(&body, spans, timeout).await, body) });
+                }
+                match under_way.join_next().await {
+                    Some(Ok((spans, delivery, body))) => {
+                        // A collector that is in trouble is not asked for more than it takes.
+                        *at_once = if delivery.accepted > 0 { AT_ONCE } else { 1 };
+                        settle(spans, delivery);
+                        if let Ok(mut body) = body.try_into_mut() {
+                            body.clear();
+                            spare.push(body.into());
+                        }
+                    }
+                    // It panicked, and nothing is said of its spans.
+                    Some(Err(_)) => {}
+                    None => return,
+                }
+            }
+        });
     }
 }
