@@ -68,20 +68,6 @@ fn pages_join_without_gap_or_repeat_in_both_directions() {
 }
 
 #[test]
-fn every_line_is_a_place_to_go_on_from() {
-    let root = tempfile::tempdir().unwrap();
-    let store = store(root.path());
-    (0..20).for_each(|n| append(&store, "a", &[line(n, "one"), line(n, "two")]));
-    for direction in [Direction::Forward, Direction::Backward] {
-        let all = store.read_blocking(&read("a", direction, 1000)).unwrap();
-        for (at, found) in all.found.iter().enumerate() {
-            let wish = Read { start: Start::After(found.cursor), ..read("a", direction, 1000) };
-            assert_eq!(seqs(&store.read_blocking(&wish).unwrap()), seqs(&all)[at + 1..]);
-        }
-    }
-}
-
-#[test]
 fn reading_on_from_the_newest_line_misses_nothing_that_is_written_meanwhile() {
     let root = tempfile::tempdir().unwrap();
     let store = store(root.path());
@@ -109,27 +95,6 @@ fn reading_on_from_the_newest_line_misses_nothing_that_is_written_meanwhile() {
         all.extend(got);
         assert_eq!(all, (1..=121).collect::<Vec<_>>());
     });
-}
-
-#[test]
-fn an_empty_log_has_a_place_to_go_on_from() {
-    let root = tempfile::tempdir().unwrap();
-    let store = store(root.path());
-    let page = store.read_blocking(&read("a", Direction::Backward, 10)).unwrap();
-    assert!(page.done && page.found.is_empty());
-    append(&store, "a", &[line(0, "first")]);
-    let wish = Read { start: Start::After(page.began), ..read("a", Direction::Forward, 10) };
-    assert_eq!(seqs(&store.read_blocking(&wish).unwrap()), [1]);
-}
-
-#[test]
-fn none_at_all_is_given_if_none_is_wanted() {
-    let root = tempfile::tempdir().unwrap();
-    let store = store(root.path());
-    append(&store, "a", &[line(0, "first")]);
-    for direction in [Direction::Forward, Direction::Backward] {
-        assert!(store.read_blocking(&read("a", direction, 0)).unwrap().found.is_empty());
-    }
 }
 
 #[test]
