@@ -1,6 +1,7 @@
 //! How one service calls another: JSON over HTTP, or gRPC; refusals are told apart from failures.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -67,6 +68,9 @@ impl IntoResponse for CallError {
 /// The body of a request that has none.
 pub const NOTHING: Option<&()> = None;
 
+/// How long a notice may take: the next one is on its way then.
+const NOTICED_WITHIN: Duration = Duration::from_secs(1);
+
 /// One pool of connections for all that this process calls.
 static HTTP: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
 
@@ -117,6 +121,11 @@ impl Peer {
             answer.headers_mut().remove(hop);
         }
         Ok(answer)
+    }
+
+    /// Tells something that will be told again soon: in no trace, and without an answer.
+    pub async fn notify(&self, path: &str) {
+        let _ = HTTP.put(format!("{}{path}", self.base)).timeout(NOTICED_WITHIN).send().await;
     }
 
     /// A service that cannot be reached is an error that begins here.

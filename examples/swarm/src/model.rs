@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,16 @@ pub struct UserId(Arc<str>);
 #[serde(try_from = "String", into = "String")]
 #[label(max = 10_000)]
 pub struct AgentId(Arc<str>);
+
+/// A process of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GatewayId(Arc<str>);
+
+/// A gateway says so often that it is there …
+pub const RENEWED_EVERY: Duration = Duration::from_secs(1);
+/// … and is believed for so long. Then its sessions are over: nobody else can serve them.
+pub const LEASE: Duration = Duration::from_secs(6);
 
 /// What a user asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,6 +108,12 @@ pub struct Pod {
     pub metrics_address: Option<String>,
 }
 
+/// Who serves a session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServedBy {
+    pub gateway_id: GatewayId,
+}
+
 /// Where an agent that runs takes messages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -125,6 +142,14 @@ impl AgentId {
     }
 }
 
+impl GatewayId {
+    /// A new one.
+    #[must_use]
+    pub fn generate() -> Self {
+        GatewayId(uuid::Uuid::new_v4().to_string().into())
+    }
+}
+
 fn default_image() -> String {
     "assistant".to_owned()
 }
@@ -134,7 +159,7 @@ fn checked(text: &str) -> Result<Arc<str>, BadId> {
     if (1..=64).contains(&text.len()) && text.bytes().all(sound) { Ok(text.into()) } else { Err(BadId) }
 }
 
-/// Both ids are checked text.
+/// These ids are checked text.
 macro_rules! id {
     ($id:ident) => {
         impl $id {
@@ -176,6 +201,7 @@ macro_rules! id {
 
 id!(UserId);
 id!(AgentId);
+id!(GatewayId);
 
 impl AgentStatus {
     /// Every state.

@@ -18,7 +18,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_swarm");
 const PATIENCE: Duration = Duration::from_secs(30);
-const GATEWAY: [&str; 3] = ["gateway", "--control", "http://127.0.0.1:1"];
+const NO_CONTROL: &str = "http://127.0.0.1:1";
+const GATEWAY: [&str; 3] = ["gateway", "--control", NO_CONTROL];
 
 /// A place for files that is gone afterwards.
 struct Directory(PathBuf);
@@ -58,8 +59,13 @@ fn swarm(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 
 /// A gateway that is ready, with nothing behind it.
 async fn gateway(log: &std::path::Path, environment: &[(&str, &str)]) -> Process {
+    gateway_to(NO_CONTROL, log, environment).await
+}
+
+/// A gateway that is ready, with this control behind it.
+async fn gateway_to(control: &str, log: &std::path::Path, environment: &[(&str, &str)]) -> Process {
     let mut command = tokio::process::Command::new(PROGRAM);
-    command.args(GATEWAY);
+    command.args(["gateway", "--control", control]);
     command.envs([("OBS_METRICS_ADDRESS", "127.0.0.1"), ("OBS_METRICS_PORT", "0"), ("OBS_ADMIN_PORT", "0")]);
     command.envs(environment.iter().copied());
     Process::start("gateway", command, log).await.unwrap()
@@ -265,11 +271,11 @@ async fn a_scheduler_that_cannot_be_reached_is_one_error_line() {
 
 /// Asks for a session with an agent.
 async fn connect(
-    platform: &Platform,
+    gateway: &str,
     user_id: &str,
     agent_id: &str,
 ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
-    let url = format!("{}/v1/agents/{agent_id}/session", platform.gateway().replacen("http", "ws", 1));
+    let url = format!("{}/v1/agents/{agent_id}/session", gateway.replacen("http", "ws", 1));
     let mut request = url.into_client_request()?;
     request.headers_mut().insert("x-user-id", user_id.parse().unwrap());
     Ok(tokio_tungstenite::connect_async(request).await?.0)
@@ -283,7 +289,7 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
     let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
 
     // Somebody else's agent, and one that is not there.
-    let refused = async |user_id: &str, agent_id: &str| match connect(&platform, user_id, agent_id).await {
+    let refused = async |user_id: &str, agent_id: &str| match connect(&platform.gateway(), user_id, agent_id).await {
         Err(tungstenite::Error::Http(response)) => {
             let body = String::from_utf8(response.body().clone().unwrap()).unwrap();
             (response.status().as_u16(), body.replace(agent_id, "…"))
@@ -294,7 +300,7 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
     assert_eq!(anothers.0, 404, "{anothers:?}");
     assert_eq!(anothers, refused("ben", "a0").await);
 
-    let mut socket = connect(&platform, "ana", agent.agent_id()).await.unwrap();
+    let mut socket = connect(&platform.gateway(), "ana", agent.agent_id()).await.unwrap();
     for (text, answer) in [
         (r#"{"message_id":"m-1","text":"hello"}"#, r#""text":"#),
         // A message that is not understood is refused, and the session goes on.
@@ -331,6 +337,46 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
     assert_eq!(closed["session_id"], over["session_id"]);
     let errors: Vec<_> = log("gateway").into_iter().filter(|line| line["level"] == "error").collect();
     assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_gateway_that_crashes_are_over_and_those_of_others_are_not() {
+    let directory = Directory::new();
+    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    let control = platform.announcements()[1].http.clone().unwrap();
+    let crashes = gateway_to(&format!("http://{control}"), &directory.file("crashes"), &[]).await;
+    let sessions = async || {
+        let scrapes = platform.scrapes().await.unwrap();
+        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
+        control.samples.sum("user_sessions_active", &[("user_id", "ana")]).unwrap()
+    };
+    // A session is served when its first message is answered.
+    let open = async |gateway: &str| {
+        let mut socket = connect(gateway, "ana", agent.agent_id()).await.unwrap();
+        socket.send(tungstenite::Message::text(r#"{"text":"hello"}"#)).await.unwrap();
+        socket.next().await.unwrap().unwrap();
+        socket
+    };
+    let stays = open(&platform.gateway()).await;
+    let url = format!("http://{}", crashes.announcement().http.as_deref().unwrap());
+    let goes = (open(&url).await, open(&url).await);
+    assert_eq!(sessions().await, 3.0);
+
+    // It is killed.
+    drop(crashes);
+    let end = Instant::now() + PATIENCE;
+    while sessions().await != 1.0 {
+        assert!(Instant::now() < end, "control still knows of {} sessions", sessions().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop((stays, goes));
+    platform.stop().await;
+    let told = lines(&directory.file("logs/control.jsonl"));
+    let gone: Vec<_> = told.iter().filter(|line| line["message"] == "Gateway is gone, its sessions are over").collect();
+    assert_eq!(gone.len(), 1, "{gone:#?}");
+    assert_eq!((&gone[0]["sessions"], &gone[0]["level"]), (&2.into(), &"warn".into()), "{}", gone[0]);
 }
 
 #[tokio::test]

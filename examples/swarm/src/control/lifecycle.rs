@@ -1,24 +1,27 @@
 //! What can happen to an agent.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use obs_runtime::{SessionId, info, observed, record, warn};
 
 use super::error::ControlError;
+use super::leases::Leases;
 use super::registry::Registry;
 use super::scheduler_client::SchedulerClient;
 use crate::call::CallError;
-use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Endpoint, PodRequest, UserId};
+use crate::model::{AgentId, AgentRecord, AgentSpec, AgentStatus, Endpoint, GatewayId, PodRequest, UserId};
 
 /// Control's service functions.
 pub(super) struct Control {
     registry: Registry,
     scheduler: SchedulerClient,
+    leases: Leases,
 }
 
 impl Control {
     pub(super) fn new(registry: Registry, scheduler: SchedulerClient) -> Self {
-        Control { registry, scheduler }
+        Control { registry, scheduler, leases: Leases::default() }
     }
 
     /// Agents that ran when this control last ended may have lost their pods since: they have failed.
@@ -67,9 +70,11 @@ impl Control {
         user_id: UserId,
         agent_id: AgentId,
         session_id: SessionId,
+        gateway_id: GatewayId,
     ) -> Result<Endpoint, ControlError> {
         self.registry.owned(&user_id, &agent_id)?;
-        let endpoint = self.registry.begin_session(&agent_id, session_id)?;
+        self.gateway_lives(gateway_id.clone());
+        let endpoint = self.registry.begin_session(&agent_id, session_id, gateway_id)?;
         info!("Session recorded");
         Ok(endpoint)
     }
@@ -85,6 +90,25 @@ impl Control {
         self.registry.end_session(&record, &session_id);
         info!("Session closed");
         Ok(())
+    }
+
+    /// A gateway says that it is there, and serves the sessions that it has begun.
+    pub(super) fn gateway_lives(&self, gateway_id: GatewayId) {
+        self.leases.renew(gateway_id, Instant::now());
+    }
+
+    /// The gateways that have not said so for too long.
+    pub(super) fn lapsed_gateways(&self) -> Vec<GatewayId> {
+        self.leases.lapsed(Instant::now())
+    }
+
+    /// The sessions of a gateway that is gone are over. One that has stopped as it should has left none.
+    #[observed(%gateway_id)]
+    pub(super) fn gateway_gone(&self, gateway_id: &GatewayId) {
+        let sessions = self.registry.end_sessions_of(gateway_id);
+        if sessions > 0 {
+            warn!(sessions, "Gateway is gone, its sessions are over");
+        }
     }
 
     #[observed(user_id, agent_id)]

@@ -1,6 +1,7 @@
 //! Agents, who owns them, and what state they are in.
 
 mod error;
+mod leases;
 mod lifecycle;
 mod logs;
 mod registry;
@@ -24,7 +25,7 @@ use self::scheduler_client::SchedulerClient;
 use crate::caller::Caller;
 use crate::cli::AgentLogs;
 use crate::metrics::ControlMetrics;
-use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint};
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint, GatewayId, RENEWED_EVERY, ServedBy};
 use crate::service::{Failure, Service};
 use crate::store::Store;
 
@@ -43,21 +44,40 @@ pub async fn run(
     let (logs, collecting) = logs.unzip();
     let control = Control::new(registry, SchedulerClient::new(scheduler)?);
     control.reconcile().await;
+    let control = Arc::new(control);
+    let watching = tokio::spawn(watch_gateways(control.clone()));
     let served = service.serve(listen, router(control, logs.unwrap_or_default())).await;
+    watching.abort();
     drop(collecting);
     service.end();
     served
 }
 
-fn router(control: Control, logs: Router) -> Router {
+/// Ends the sessions of gateways that are gone.
+async fn watch_gateways(control: Arc<Control>) {
+    let mut looks = tokio::time::interval(RENEWED_EVERY);
+    loop {
+        looks.tick().await;
+        control.lapsed_gateways().into_iter().for_each(|gateway_id| control.gateway_gone(&gateway_id));
+    }
+}
+
+fn router(control: Arc<Control>, logs: Router) -> Router {
+    // What comes every second is, like a probe, neither spans nor samples.
+    let unobserved = Router::new().route("/gateways/{gateway_id}", put(gateway_lives)).with_state(control.clone());
     Router::new()
         .route("/agents", post(create).get(list))
         .route("/agents/{agent_id}", get(find).delete(remove))
         .route("/agents/{agent_id}/sessions/{session_id}", put(begin_session).delete(end_session))
         .route("/agents/{agent_id}/{change}", post(change))
-        .with_state(Arc::new(control))
+        .with_state(control)
         .merge(logs)
         .layer(obs_http::layer())
+        .merge(unobserved)
+}
+
+async fn gateway_lives(State(control): State<Arc<Control>>, extract::Path(gateway_id): extract::Path<GatewayId>) {
+    control.gateway_lives(gateway_id);
 }
 
 async fn create(
@@ -87,9 +107,10 @@ async fn begin_session(
     State(control): State<Arc<Control>>,
     Caller(user_id): Caller,
     extract::Path((agent_id, session_id)): extract::Path<(AgentId, String)>,
+    Json(by): Json<ServedBy>,
 ) -> Result<Json<Endpoint>, ControlError> {
     let session_id = SessionId::parse(&session_id)?;
-    Ok(Json(control.begin_session(user_id, agent_id, session_id).await?))
+    Ok(Json(control.begin_session(user_id, agent_id, session_id, by.gateway_id).await?))
 }
 
 async fn end_session(

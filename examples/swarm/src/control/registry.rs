@@ -1,13 +1,13 @@
 //! The agents of this control, in memory with their state, and written through to the database.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use obs_runtime::{MetricSet, SessionId, Tracked, observed, warn};
 
 use super::error::ControlError;
 use crate::metrics::ControlMetrics;
-use crate::model::{AgentId, AgentRecord, AgentStatus, Endpoint, Pod, UserId};
+use crate::model::{AgentId, AgentRecord, AgentStatus, Endpoint, GatewayId, Pod, UserId};
 use crate::store::{Store, StoreError};
 
 /// The agents. Clones share them.
@@ -24,8 +24,8 @@ struct Agent {
     status: Tracked<AgentStatus>,
     /// Where it takes messages, while it runs.
     endpoint: Option<Endpoint>,
-    /// The sessions that it is part of, while it runs.
-    sessions: HashSet<SessionId>,
+    /// The sessions that it is part of, while it runs, each with the gateway that serves it.
+    sessions: HashMap<SessionId, GatewayId>,
 }
 
 impl Registry {
@@ -76,13 +76,18 @@ impl Registry {
 
     /// The agent is part of one more session, if it runs. To begin one twice does no harm.
     #[observed(agent_id)]
-    pub(super) fn begin_session(&self, agent_id: &AgentId, session_id: SessionId) -> Result<Endpoint, ControlError> {
+    pub(super) fn begin_session(
+        &self,
+        agent_id: &AgentId,
+        session_id: SessionId,
+        gateway_id: GatewayId,
+    ) -> Result<Endpoint, ControlError> {
         let mut agents = self.lock();
         let agent = agents.get_mut(agent_id).ok_or_else(|| ControlError::AgentNotFound(agent_id.clone()))?;
         let Some(endpoint) = agent.endpoint.clone().filter(|_| agent.record.status == AgentStatus::Running) else {
             return Err(ControlError::NotRunning(agent_id.clone()));
         };
-        if agent.sessions.insert(session_id) {
+        if agent.sessions.insert(session_id, gateway_id).is_none() {
             ControlMetrics::global().session_began(agent_id);
         }
         let user_id = agent.record.user_id.clone();
@@ -93,9 +98,23 @@ impl Registry {
     /// The session is over, if it was there.
     pub(super) fn end_session(&self, record: &AgentRecord, session_id: &SessionId) {
         let mut agents = self.lock();
-        if agents.get_mut(&record.agent_id).is_some_and(|agent| agent.sessions.remove(session_id)) {
+        if agents.get_mut(&record.agent_id).is_some_and(|agent| agent.sessions.remove(session_id).is_some()) {
             count(&record.user_id, &agents);
         }
+    }
+
+    /// The sessions that this gateway served are over; how many there were.
+    pub(super) fn end_sessions_of(&self, gateway_id: &GatewayId) -> usize {
+        let mut agents = self.lock();
+        let mut ended = HashMap::new();
+        for agent in agents.values_mut() {
+            let over = agent.sessions.extract_if(|_, by| by == gateway_id).count();
+            if over > 0 {
+                *ended.entry(agent.record.user_id.clone()).or_insert(0) += over;
+            }
+        }
+        ended.keys().for_each(|user_id| count(user_id, &agents));
+        ended.values().sum()
     }
 
     /// Whose an agent is, if there is such an agent.
@@ -177,7 +196,7 @@ impl Registry {
 
 impl Agent {
     fn new(record: AgentRecord, status: Tracked<AgentStatus>) -> Self {
-        Agent { record, status, endpoint: None, sessions: HashSet::new() }
+        Agent { record, status, endpoint: None, sessions: HashMap::new() }
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Uri};
 use obs_runtime::{SessionId, correlated, observed};
 
 use crate::call::{CallError, NOTHING, Peer};
-use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint, UserId};
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change, Endpoint, GatewayId, ServedBy, UserId};
 
 /// Calls control on behalf of a user, whom the headers name.
 #[derive(Debug)]
@@ -59,10 +59,16 @@ impl ControlClient {
         user_id: &UserId,
         agent_id: &AgentId,
         session_id: &SessionId,
+        by: ServedBy,
         headers: HeaderMap,
     ) -> Result<Endpoint, CallError> {
         let path = format!("/agents/{agent_id}/sessions/{}", escaped(session_id));
-        self.peer.call(Method::PUT, &path, headers, NOTHING).await
+        self.peer.call(Method::PUT, &path, headers, Some(&by)).await
+    }
+
+    /// This gateway is there. That control is not, others find out and tell.
+    pub(super) async fn gateway_lives(&self, id: &GatewayId) {
+        self.peer.notify(&format!("/gateways/{id}")).await;
     }
 
     #[correlated(outbound)]

@@ -21,7 +21,7 @@ use self::control_client::ControlClient;
 use crate::call::CallError;
 use crate::caller::{Caller, headers_for};
 use crate::metrics::GatewayMetrics;
-use crate::model::{AgentId, AgentRecord, AgentSpec, Change};
+use crate::model::{AgentId, AgentRecord, AgentSpec, Change, GatewayId, RENEWED_EVERY};
 use crate::service::{Failure, Service};
 
 /// How long sessions may take to say goodbye.
@@ -29,6 +29,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What every request needs.
 struct Gateway {
+    id: GatewayId,
     control: ControlClient,
     /// Changes when the gateway is to stop. It is stopped when nobody has a clone any more.
     stopped: watch::Receiver<()>,
@@ -38,13 +39,25 @@ struct Gateway {
 pub async fn run(supervised: bool, listen: SocketAddr, control: &str) -> Result<(), Failure> {
     let service = Service::start("swarm-gateway", supervised, Builder::metrics::<GatewayMetrics>)?;
     let (stop, stopped) = watch::channel(());
-    let gateway = Gateway { control: ControlClient::new(control), stopped };
+    let id = GatewayId::generate();
+    let living = tokio::spawn(live(ControlClient::new(control), id.clone()));
+    let gateway = Gateway { id, control: ControlClient::new(control), stopped };
     let served = service.serve(listen, router(gateway)).await;
     // Sessions outlive the requests that began them.
     stop.send_replace(());
     let _ = tokio::time::timeout(GOODBYE, stop.closed()).await;
+    living.abort();
     service.end();
     served
+}
+
+/// Lets control know that this gateway is there: without, its sessions would stay when it crashes.
+async fn live(control: ControlClient, id: GatewayId) {
+    let mut beats = tokio::time::interval(RENEWED_EVERY);
+    loop {
+        beats.tick().await;
+        control.gateway_lives(&id).await;
+    }
 }
 
 fn router(gateway: Gateway) -> Router {

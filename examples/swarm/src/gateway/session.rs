@@ -14,7 +14,7 @@ use super::agent_client::AgentClient;
 use crate::call::CallError;
 use crate::caller::{Caller, headers_for};
 use crate::chat::{Answer, Message, Reply};
-use crate::model::{AgentId, Refusal, UserId};
+use crate::model::{AgentId, Refusal, ServedBy, UserId};
 
 /// Whoever may not talk to the agent is told so before the connection becomes a WebSocket.
 #[observed(user_id, agent_id)]
@@ -134,7 +134,8 @@ impl Attendance {
         session_id: SessionId,
     ) -> Result<Self, CallError> {
         let headers = headers_for(&user_id);
-        let endpoint = gateway.control.begin_session(&user_id, &agent_id, &session_id, headers).await?;
+        let by = ServedBy { gateway_id: gateway.id.clone() };
+        let endpoint = gateway.control.begin_session(&user_id, &agent_id, &session_id, by, headers).await?;
         let agent = AgentClient::new(&endpoint.address);
         Ok(Attendance { gateway, user_id, agent_id, session_id, agent })
     }
