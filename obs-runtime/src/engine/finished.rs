@@ -121,6 +121,24 @@ pub(crate) struct Closed<'a> {
     pub(crate) error: Option<&'a str>,
 }
 
+impl Closed<'_> {
+    /// The `tracestate` of its trace.
+    #[inline]
+    pub(crate) fn trace_state(&self) -> &str {
+        let trace = self.record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
+        trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether it has nothing but what most spans have: ids, times and fields.
+    #[inline]
+    pub(crate) fn is_common(&self) -> bool {
+        self.error.is_none()
+            && self.record.events.is_empty()
+            && self.record.rare().is_none_or(|rare| rare.name.is_none() && rare.links.is_empty())
+            && self.trace_state().is_empty()
+    }
+}
+
 /// A span's role, by the OpenTelemetry specification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpanKind {

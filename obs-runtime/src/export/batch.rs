@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use crate::engine::events::Head as EventHead;
-use crate::engine::fields::List;
 use crate::engine::sampling::SAMPLED;
 use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
 use crate::log::json;
@@ -17,52 +16,75 @@ use crate::{Ended, SpanId, TraceId};
 pub(crate) struct Batch {
     heads: Vec<Head>,
     text: Vec<u8>,
+    rare: Vec<Rare>,
     links: Vec<Link>,
     events: Vec<EventHead>,
 }
 
-/// What has a fixed size.
+/// What each span has, of a fixed size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fixed {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) parent_id: Option<SpanId>,
+    pub(crate) start_unix_nanos: u64,
+    pub(crate) duration_nanos: u64,
     pub(crate) parent_is_remote: bool,
     pub(crate) flags: u8,
     pub(crate) kind: SpanKind,
     pub(crate) outcome: Option<Ended>,
-    pub(crate) level: Level,
-    pub(crate) target: &'static str,
-    pub(crate) location: Option<(&'static str, u32)>,
-    pub(crate) start_unix_nanos: u64,
-    pub(crate) duration_nanos: u64,
     /// It took longer than its operation may.
     pub(crate) slow: bool,
-    /// How many events it had that are not here.
-    pub(crate) dropped_events: u32,
 }
 
+/// A span in a [`Batch`]: small, as its thread writes it while it holds the lock of the buffer.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     fixed: Fixed,
-    /// The name where it is not in the text.
-    name: &'static str,
-    texts: Texts,
+    /// Its callsite, unless the span comes from elsewhere.
+    meta: Option<&'static Metadata<'static>>,
+    /// Where its texts begin: its fields, then those that few spans have.
     text: usize,
-    links: (usize, usize),
-    events: (usize, usize),
+    fields: u32,
+    /// The number of what few spans have, counted from 1; 0 where it has nothing of that.
+    rare: u32,
 }
 
-/// The lengths of the texts, in their order.
+/// What few spans have. Texts are known by their lengths, in this order.
 #[derive(Clone, Copy, Debug)]
-struct Texts {
-    /// 0: the name is in the head.
-    name: u32,
+struct Rare {
+    /// Where a span without a callsite is from.
+    place: Place,
+    /// A name of its own.
+    name: Option<u32>,
     trace_state: u32,
-    fields: u32,
     /// None: it did not end in an error.
     error: Option<u32>,
-    events: u32,
+    event_texts: u32,
+    links: (usize, usize),
+    events: (usize, usize),
+    /// How many events it had that are not here.
+    dropped_events: u32,
+}
+
+/// What most spans have of it.
+static NO_RARE: Rare = Rare {
+    place: Place { level: Level::INFO, target: "", location: None },
+    name: None,
+    trace_state: 0,
+    error: None,
+    event_texts: 0,
+    links: (0, 0),
+    events: (0, 0),
+    dropped_events: 0,
+};
+
+/// Where a span is from.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    level: Level,
+    target: &'static str,
+    location: Option<(&'static str, u32)>,
 }
 
 /// One of the spans in a [`Batch`].
@@ -71,14 +93,20 @@ pub(crate) struct Span<'a> {
     pub(crate) fixed: &'a Fixed,
     pub(crate) trace_state: &'a [u8],
     pub(crate) name: &'a [u8],
-    /// The name, where it is one that lives for ever.
-    static_name: Option<&'static str>,
     /// `,"key":value` for each field.
     pub(crate) fields: &'a [u8],
     pub(crate) error: Option<&'a [u8]>,
     pub(crate) links: &'a [Link],
+    meta: Option<&'static Metadata<'static>>,
+    rare: &'a Rare,
     event_heads: &'a [EventHead],
     event_text: &'a [u8],
+}
+
+impl Place {
+    fn of(meta: &'static Metadata<'static>) -> Self {
+        Place { level: *meta.level(), target: meta.target(), location: meta.file().zip(meta.line()) }
+    }
 }
 
 /// One event of a [`Span`].
@@ -128,11 +156,47 @@ impl Span<'_> {
         self.fixed.flags & SAMPLED != 0 || self.is_notable()
     }
 
+    /// The module path, or what its callsite says instead.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
+    pub(crate) fn target(&self) -> &'static str {
+        self.meta.map_or(self.rare.place.target, Metadata::target)
+    }
+
+    /// The source file and line.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
+    pub(crate) fn location(&self) -> Option<(&'static str, u32)> {
+        self.place().location
+    }
+
+    /// How many events it had that are not here.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
+    pub(crate) fn dropped_events(&self) -> u32 {
+        self.rare.dropped_events
+    }
+
+    fn place(&self) -> Place {
+        self.meta.map_or(self.rare.place, Place::of)
+    }
+
+    fn is_common(&self) -> bool {
+        std::ptr::eq(self.rare, &NO_RARE)
+    }
+
+    /// Its name, where it has one of its own.
+    fn own_name(&self) -> Option<&[u8]> {
+        self.rare.name.map(|_| self.name)
+    }
+
     /// How long its texts are together.
     fn text_length(&self) -> usize {
-        let name = if self.static_name.is_some() { 0 } else { self.name.len() };
+        let name = self.own_name().map_or(0, <[u8]>::len);
         let error = self.error.map_or(0, <[u8]>::len);
         name + self.trace_state.len() + self.fields.len() + error + self.event_text.len()
+    }
+
+    /// About how much it takes in a request.
+    fn sent(&self) -> usize {
+        SENT + self.text_length() + self.event_heads.len() * SENT_EVENT + self.links.len() * SENT_LINK
     }
 
     /// Whether no other span of this process is above it.
@@ -141,42 +205,22 @@ impl Span<'_> {
     }
 }
 
-/// How much memory a span takes besides its texts and links.
-pub(crate) const FIXED: usize = size_of::<Head>();
-/// The same for an event.
-pub(crate) const EVENT: usize = size_of::<EventHead>();
-
 /// How much a span takes in a request besides its texts, an event besides its own, and a link.
 const SENT: usize = 128;
 const SENT_EVENT: usize = 32;
 const SENT_LINK: usize = 28;
 
-/// What a span brings, from wherever it comes.
-struct Parts<'a> {
-    fixed: Fixed,
-    name: Name<'a>,
+/// Of what few spans have: what this one has, from wherever it comes.
+struct Extra<'a> {
+    place: Place,
+    name: Option<&'a [u8]>,
     trace_state: &'a [u8],
-    /// A record's fields, of which it shares some that it inherited: they come before its own.
-    sharing: Option<&'a List>,
-    fields: &'a [u8],
     error: Option<&'a [u8]>,
     links: &'a [Link],
-    /// The texts of the events, in two pieces.
+    /// The texts of the events, in two pieces, and where their heads begin, which are in the batch already.
     events: (&'a [u8], &'a [u8]),
-}
-
-enum Name<'a> {
-    Static(&'static str),
-    Text(&'a [u8]),
-}
-
-impl<'a> From<&'a Cow<'static, str>> for Name<'a> {
-    fn from(name: &'a Cow<'static, str>) -> Self {
-        match name {
-            Cow::Borrowed(name) => Name::Static(name),
-            Cow::Owned(name) => Name::Text(name.as_bytes()),
-        }
-    }
+    first_event: usize,
+    dropped_events: u32,
 }
 
 impl From<Event<'_>> for SpanEvent {
@@ -201,13 +245,20 @@ impl Batch {
 
     /// How much memory the spans need.
     pub(crate) fn bytes(&self) -> usize {
-        self.heads.len() * FIXED + self.text.len() + size_of_val(&*self.links) + size_of_val(&*self.events)
+        size_of_val(&*self.heads) + self.text.len() + self.bytes_of_rare()
+    }
+
+    fn bytes_of_rare(&self) -> usize {
+        size_of_val(&*self.rare) + size_of_val(&*self.links) + size_of_val(&*self.events)
     }
 
     /// How much memory is set aside for them.
     pub(crate) fn reserved(&self) -> usize {
-        let events = self.events.capacity() * size_of::<EventHead>();
-        self.heads.capacity() * FIXED + self.text.capacity() + self.links.capacity() * size_of::<Link>() + events
+        self.heads.capacity() * size_of::<Head>()
+            + self.text.capacity()
+            + self.rare.capacity() * size_of::<Rare>()
+            + self.links.capacity() * size_of::<Link>()
+            + self.events.capacity() * size_of::<EventHead>()
     }
 
     /// Sets memory aside for exactly one span of this size, where nothing is set aside.
@@ -215,6 +266,7 @@ impl Batch {
         if self.heads.capacity() == 0 {
             self.heads.reserve_exact(1);
             self.text.reserve_exact(span.text_length());
+            self.rare.reserve_exact(usize::from(!span.is_common()));
         }
     }
 
@@ -222,62 +274,100 @@ impl Batch {
     pub(crate) fn clear(&mut self, kept: usize) {
         self.heads.clear();
         self.text.clear();
+        self.rare.clear();
         self.links.clear();
         self.events.clear();
-        if self.heads.capacity() * FIXED + self.text.capacity() > kept {
+        if self.reserved() > kept {
             *self = Batch::default();
         }
+    }
+
+    /// How much memory a span that ends now will take, or more.
+    #[inline]
+    pub(crate) fn needed(span: &Closed<'_>) -> usize {
+        let fields = &span.record.fields;
+        // Room for all that may be in it: what is not needed is not taken.
+        let text = if fields.may_share() { fields.text() } else { fields.own_text() };
+        let common = size_of::<Head>() + text.len();
+        if span.is_common() { common } else { common + Self::needed_for_rare(span) }
+    }
+
+    fn needed_for_rare(span: &Closed<'_>) -> usize {
+        let rare = span.record.rare();
+        let name = rare.and_then(|rare| rare.name.as_ref()).map_or(0, |name| name.len());
+        let texts = name + span.trace_state().len() + span.error.map_or(0, str::len) + span.record.events.text_length();
+        let events = span.record.events.heads().len() * size_of::<EventHead>();
+        size_of::<Rare>() + texts + rare.map_or(0, |rare| size_of_val(&*rare.links)) + events
+    }
+
+    /// How much memory a span that has ended will take.
+    pub(crate) fn needed_for_finished(span: &FinishedSpan) -> usize {
+        let texts = span.name.len()
+            + span.trace_state.as_ref().map_or(0, |state| state.len())
+            + span.error.as_ref().map_or(0, |error| error.len())
+            + span.fields.text().len()
+            + span.events.iter().map(|event| event.name.len() + 2 + event.fields.text().len()).sum::<usize>();
+        let events = span.events.len() * size_of::<EventHead>();
+        size_of::<Head>() + size_of::<Rare>() + texts + size_of_val(&*span.links) + events
     }
 
     /// Adds a span that ends now.
     #[inline]
     pub(crate) fn push(&mut self, span: &Closed<'_>) {
         let Closed { record, ids, meta, .. } = span;
-        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
-        let rare = record.rare();
-        let duration_nanos = span.end.since(record.start);
-        let events = self.events.len();
-        let mut texts = (&[][..], &[][..]);
-        if !record.events.is_empty() {
-            // What tells the end is written when the span has ended already.
-            let end = record.start.unix_nanos().saturating_add(duration_nanos);
-            let heads = record.events.heads();
-            self.events.extend(heads.map(|head| EventHead { unix_nanos: head.unix_nanos.min(end), ..*head }));
-            texts = record.events.text();
+        let text = self.text.len();
+        if record.fields.may_share() {
+            record.fields.shared().for_each(|field| self.text.extend_from_slice(field));
         }
-        self.put(
-            events,
-            Parts {
-                fixed: Fixed {
-                    trace_id: ids.trace,
-                    span_id: ids.span,
-                    parent_id: ids.parent,
-                    parent_is_remote: ids.parent_is_remote,
-                    flags: ids.flags,
-                    kind: record.kind,
-                    outcome: span.outcome,
-                    level: *meta.level(),
-                    target: meta.target(),
-                    location: meta.file().zip(meta.line()),
-                    start_unix_nanos: record.start.unix_nanos(),
-                    duration_nanos,
-                    slow: record.site.is_some_and(|site| site.is_slow(duration_nanos)),
-                    dropped_events: record.events.dropped(),
-                },
-                name: rare.and_then(|rare| rare.name.as_ref()).map_or(Name::Static(meta.name()), Name::from),
-                trace_state: trace.and_then(|trace| trace.state.as_deref()).unwrap_or_default().as_bytes(),
-                sharing: record.fields.may_share().then_some(&record.fields),
-                fields: record.fields.own_text(),
-                error: span.error.map(str::as_bytes),
-                links: rare.map_or(&[], |rare| &rare.links),
-                events: texts,
+        self.text.extend_from_slice(record.fields.own_text());
+        let fields = (self.text.len() - text) as u32;
+        let rare = if span.is_common() { 0 } else { self.put_rare_of(span) };
+        let duration_nanos = span.end.since(record.start);
+        // Made where it will lie.
+        self.heads.push(Head {
+            fixed: Fixed {
+                trace_id: ids.trace,
+                span_id: ids.span,
+                parent_id: ids.parent,
+                start_unix_nanos: record.start.unix_nanos(),
+                duration_nanos,
+                parent_is_remote: ids.parent_is_remote,
+                flags: ids.flags,
+                kind: record.kind,
+                outcome: span.outcome,
+                slow: record.site.is_some_and(|site| site.is_slow(duration_nanos)),
             },
-        );
+            meta: Some(meta),
+            text,
+            fields,
+            rare,
+        });
+    }
+
+    #[inline(never)]
+    fn put_rare_of(&mut self, span: &Closed<'_>) -> u32 {
+        let record = span.record;
+        let rare = record.rare();
+        let first_event = self.events.len();
+        // What tells the end is written when the span has ended already.
+        let end = record.start.unix_nanos().saturating_add(span.end.since(record.start));
+        let heads = record.events.heads();
+        self.events.extend(heads.map(|head| EventHead { unix_nanos: head.unix_nanos.min(end), ..*head }));
+        self.put_rare(&Extra {
+            place: NO_RARE.place,
+            name: rare.and_then(|rare| rare.name.as_ref()).map(|name| name.as_bytes()),
+            trace_state: span.trace_state().as_bytes(),
+            error: span.error.map(str::as_bytes),
+            links: rare.map_or(&[], |rare| &rare.links),
+            events: record.events.text(),
+            first_event,
+            dropped_events: record.events.dropped(),
+        })
     }
 
     /// Adds a span that has ended.
     pub(crate) fn push_finished(&mut self, span: &FinishedSpan) {
-        let events = self.events.len();
+        let first_event = self.events.len();
         let mut texts = Vec::new();
         for event in &span.events {
             let begin = texts.len();
@@ -287,34 +377,29 @@ impl Batch {
             let fields = event.fields.text().len() as u32;
             self.events.push(EventHead { unix_nanos: event.unix_nanos, level: event.level, message, fields });
         }
-        self.put(
-            events,
-            Parts {
-                fixed: Fixed {
-                    trace_id: span.trace_id,
-                    span_id: span.span_id,
-                    parent_id: span.parent_id,
-                    parent_is_remote: span.parent_is_remote,
-                    flags: span.flags,
-                    kind: span.kind,
-                    outcome: span.outcome,
-                    level: span.level,
-                    target: span.target,
-                    location: span.location,
-                    start_unix_nanos: span.start_unix_nanos,
-                    duration_nanos: span.duration_nanos,
-                    slow: span.slow,
-                    dropped_events: span.dropped_events,
-                },
-                name: Name::from(&span.name),
-                trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
-                sharing: None,
-                fields: span.fields.text(),
-                error: span.error.as_deref().map(str::as_bytes),
-                links: &span.links,
-                events: (&texts, &[]),
-            },
-        );
+        let fixed = Fixed {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent_id: span.parent_id,
+            start_unix_nanos: span.start_unix_nanos,
+            duration_nanos: span.duration_nanos,
+            parent_is_remote: span.parent_is_remote,
+            flags: span.flags,
+            kind: span.kind,
+            outcome: span.outcome,
+            slow: span.slow,
+        };
+        let extra = Extra {
+            place: Place { level: span.level, target: span.target, location: span.location },
+            name: Some(span.name.as_bytes()),
+            trace_state: span.trace_state.as_deref().unwrap_or_default().as_bytes(),
+            error: span.error.as_deref().map(str::as_bytes),
+            links: &span.links,
+            events: (&texts, &[]),
+            first_event,
+            dropped_events: span.dropped_events,
+        };
+        self.put(fixed, None, span.fields.text(), Some(&extra));
     }
 
     /// Adds a span of another batch.
@@ -324,50 +409,56 @@ impl Batch {
 
     /// The same, with other flags and another `tracestate`.
     pub(crate) fn push_span_as(&mut self, span: &Span<'_>, flags: u8, trace_state: &[u8]) {
-        let events = self.events.len();
+        let first_event = self.events.len();
         self.events.extend_from_slice(span.event_heads);
-        self.put(
-            events,
-            Parts {
-                fixed: Fixed { flags, ..*span.fixed },
-                name: span.static_name.map_or(Name::Text(span.name), Name::Static),
-                trace_state,
-                sharing: None,
-                fields: span.fields,
-                error: span.error,
-                links: span.links,
-                events: (span.event_text, &[]),
-            },
-        );
+        let extra = Extra {
+            place: span.rare.place,
+            name: span.own_name(),
+            trace_state,
+            error: span.error,
+            links: span.links,
+            events: (span.event_text, &[]),
+            first_event,
+            dropped_events: span.rare.dropped_events,
+        };
+        let is_common = span.is_common() && trace_state.is_empty();
+        self.put(Fixed { flags, ..*span.fixed }, span.meta, span.fields, (!is_common).then_some(&extra));
     }
 
-    /// Adds a span whose events begin here.
-    // Inlined, so that what is put together here is put together where it will lie.
-    #[inline(always)]
-    fn put(&mut self, first_event: usize, parts: Parts<'_>) {
-        let Parts { fixed, name, trace_state, sharing, fields, error, links, events } = parts;
+    fn put(
+        &mut self,
+        fixed: Fixed,
+        meta: Option<&'static Metadata<'static>>,
+        fields: &[u8],
+        extra: Option<&Extra<'_>>,
+    ) {
         let text = self.text.len();
-        let (name, own) = match name {
-            Name::Static(name) => (name, &[][..]),
-            Name::Text(name) => ("", name),
-        };
+        self.text.extend_from_slice(fields);
+        let rare = extra.map_or(0, |extra| self.put_rare(extra));
+        self.heads.push(Head { fixed, meta, text, fields: fields.len() as u32, rare });
+    }
+
+    /// Adds what few spans have, behind the fields; its number.
+    fn put_rare(&mut self, extra: &Extra<'_>) -> u32 {
         let mut add = |text: &[u8]| {
-            if !text.is_empty() {
-                self.text.extend_from_slice(text);
-            }
+            self.text.extend_from_slice(text);
             text.len() as u32
         };
-        let texts = Texts {
-            name: add(own),
-            trace_state: add(trace_state),
-            fields: sharing.map_or(0, |list| list.shared().map(&mut add).sum()) + add(fields),
-            error: error.map(&mut add),
-            events: add(events.0) + add(events.1),
-        };
+        let (name, trace_state, error) = (extra.name.map(&mut add), add(extra.trace_state), extra.error.map(&mut add));
+        let event_texts = add(extra.events.0) + add(extra.events.1);
         let begin = self.links.len();
-        self.links.extend_from_slice(links);
-        let (links, events) = ((begin, self.links.len()), (first_event, self.events.len()));
-        self.heads.push(Head { fixed, name, texts, text, links, events });
+        self.links.extend_from_slice(extra.links);
+        self.rare.push(Rare {
+            place: extra.place,
+            name,
+            trace_state,
+            error,
+            event_texts,
+            links: (begin, self.links.len()),
+            events: (extra.first_event, self.events.len()),
+            dropped_events: extra.dropped_events,
+        });
+        self.rare.len() as u32
     }
 
     /// Takes over all the spans of another one, which is empty then.
@@ -375,14 +466,18 @@ impl Batch {
         if self.is_empty() {
             return std::mem::swap(self, other);
         }
-        let (text, links, events) = (self.text.len(), self.links.len(), self.events.len());
+        let (text, rare, links, events) = (self.text.len(), self.rare.len(), self.links.len(), self.events.len());
         self.text.append(&mut other.text);
         self.links.append(&mut other.links);
         self.events.append(&mut other.events);
+        self.rare.extend(other.rare.drain(..).map(|extra| Rare {
+            links: (extra.links.0 + links, extra.links.1 + links),
+            events: (extra.events.0 + events, extra.events.1 + events),
+            ..extra
+        }));
         self.heads.extend(other.heads.drain(..).map(|head| Head {
             text: head.text + text,
-            links: (head.links.0 + links, head.links.1 + links),
-            events: (head.events.0 + events, head.events.1 + events),
+            rare: if head.rare == 0 { 0 } else { head.rare + rare as u32 },
             ..head
         }));
     }
@@ -390,23 +485,26 @@ impl Batch {
     /// The span of this number.
     pub(crate) fn get(&self, number: usize) -> Span<'_> {
         let head = &self.heads[number];
+        let rare = head.rare.checked_sub(1).map_or(&NO_RARE, |at| &self.rare[at as usize]);
         let mut rest = &self.text[head.text..];
         let mut next = |length: u32| {
             let (taken, after) = rest.split_at(length as usize);
             rest = after;
             taken
         };
-        let name = next(head.texts.name);
+        let fields = next(head.fields);
+        let own_name = rare.name.map(&mut next);
         Span {
             fixed: &head.fixed,
-            name: if name.is_empty() { head.name.as_bytes() } else { name },
-            static_name: name.is_empty().then_some(head.name),
-            trace_state: next(head.texts.trace_state),
-            fields: next(head.texts.fields),
-            error: head.texts.error.map(&mut next),
-            links: &self.links[head.links.0..head.links.1],
-            event_heads: &self.events[head.events.0..head.events.1],
-            event_text: next(head.texts.events),
+            name: own_name.or(head.meta.map(|meta| meta.name().as_bytes())).unwrap_or_default(),
+            trace_state: next(rare.trace_state),
+            fields,
+            error: rare.error.map(&mut next),
+            links: &self.links[rare.links.0..rare.links.1],
+            meta: head.meta,
+            rare,
+            event_heads: &self.events[rare.events.0..rare.events.1],
+            event_text: next(rare.event_texts),
         }
     }
 
@@ -415,8 +513,9 @@ impl Batch {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         range
             .map(|number| {
-                let (head, span) = (&self.heads[number], self.get(number));
-                let fixed = span.fixed;
+                let span = self.get(number);
+                let (fixed, place) = (span.fixed, span.place());
+                let own_name = span.own_name().map(|name| Cow::Owned(text(name)));
                 FinishedSpan {
                     trace_id: fixed.trace_id,
                     span_id: fixed.span_id,
@@ -424,10 +523,10 @@ impl Batch {
                     parent_is_remote: fixed.parent_is_remote,
                     flags: fixed.flags,
                     trace_state: (!span.trace_state.is_empty()).then(|| text(span.trace_state).into()),
-                    name: if head.texts.name == 0 { head.name.into() } else { text(span.name).into() },
-                    target: fixed.target,
-                    location: fixed.location,
-                    level: fixed.level,
+                    name: own_name.or(span.meta.map(|meta| meta.name().into())).unwrap_or_default(),
+                    target: place.target,
+                    location: place.location,
+                    level: place.level,
                     kind: fixed.kind,
                     start_unix_nanos: fixed.start_unix_nanos,
                     duration_nanos: fixed.duration_nanos,
@@ -437,7 +536,7 @@ impl Batch {
                     error: span.error.map(|error| text(error).into()),
                     links: span.links.to_vec(),
                     events: span.events().map(SpanEvent::from).collect(),
-                    dropped_events: fixed.dropped_events,
+                    dropped_events: span.dropped_events(),
                 }
             })
             .collect()
@@ -455,15 +554,50 @@ impl Batch {
     /// bytes at most, but of one span at least.
     pub(crate) fn end_of_request(&self, from: usize, spans: usize, bytes: usize) -> usize {
         let most = self.len().min(from.saturating_add(spans.max(1)));
-        if from >= most {
-            return from;
-        }
-        // Where a span would begin in a request with all of them.
-        let begin = |number: usize| {
-            let Head { text, links, events, .. } = &self.heads[number];
-            text + number * SENT + events.0 * SENT_EVENT + links.0 * SENT_LINK
+        let mut left = bytes;
+        let fits = |number: &usize| match left.checked_sub(self.get(*number).sent()) {
+            Some(less) => {
+                left = less;
+                true
+            }
+            None => false,
         };
-        let fits = |number: usize| begin(number) - begin(from) <= bytes;
-        (from + 1..most).find(|number| !fits(*number)).map_or(most, |number| (number - 1).max(from + 1))
+        (from..most).take_while(fits).last().map_or(most.min(from + 1), |last| last + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(name: &'static str) -> FinishedSpan {
+        let (trace_id, span_id) = (TraceId::random(), SpanId::random());
+        FinishedSpan { name: name.into(), ..FinishedSpan::of(trace_id, span_id, None) }
+    }
+
+    #[test]
+    fn spans_of_two_batches_keep_what_few_of_them_have() {
+        let link = Link { trace_id: TraceId::random(), span_id: SpanId::random() };
+        let event = SpanEvent { unix_nanos: 7, level: Level::WARN, name: "slow".into(), fields: Fields::default() };
+        let all = [
+            finished("one"),
+            FinishedSpan { error: Some("broken".into()), dropped_events: 3, ..finished("two") },
+            FinishedSpan {
+                links: vec![link],
+                events: vec![event],
+                trace_state: Some("a=b".into()),
+                ..finished("three")
+            },
+        ];
+        let [mut first, mut second] = [Batch::default(), Batch::default()];
+        first.push_finished(&all[0]);
+        first.push_finished(&all[2]);
+        second.push_finished(&all[1]);
+        second.push_finished(&all[2]);
+        assert_eq!(first.bytes(), Batch::needed_for_finished(&all[0]) + Batch::needed_for_finished(&all[2]));
+        first.append(&mut second);
+        let expected = [&all[0], &all[2], &all[1], &all[2]].map(|span| format!("{span:?}"));
+        assert_eq!(first.to_finished(0..4).iter().map(|span| format!("{span:?}")).collect::<Vec<_>>(), expected);
+        assert!(second.is_empty());
     }
 }

@@ -1,18 +1,17 @@
 //! The bounded queue before an exporter, and the thread that empties it.
 
-use std::borrow::Cow;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::batch::{self, Batch};
+use super::batch::Batch;
 use super::shards::{Offered, Shards};
 use super::tail::{Hurry, Tail};
 use super::{Delivery, Exporter, Owning, Receive};
 use crate::config::ObservabilityConfig;
-use crate::engine::{Closed, FinishedSpan, Link};
+use crate::engine::{Closed, FinishedSpan};
 use crate::loss::{Reason, Signal, lost};
 use crate::muted;
 
@@ -160,37 +159,14 @@ impl Pipeline {
 
     /// Hands a span over. Never waits: without room the span is dropped and counted.
     pub fn offer(&self, span: FinishedSpan) {
-        let name = match &span.name {
-            Cow::Borrowed(_) => 0,
-            Cow::Owned(name) => name.len(),
-        };
-        let texts = name
-            + span.trace_state.as_ref().map_or(0, |state| state.len())
-            + span.error.as_ref().map_or(0, |error| error.len())
-            + span.fields.text().len()
-            + span.events.iter().map(|event| event.name.len() + 2 + event.fields.text().len()).sum::<usize>();
-        let bytes = size(texts, &span.links, span.events.len());
+        let bytes = Batch::needed_for_finished(&span);
         self.woken(self.shared.shards.offer(bytes, |batch| batch.push_finished(&span)));
     }
 
     /// The same with a span whose record is still at hand.
     #[inline]
     pub(crate) fn close_span(&self, span: &Closed<'_>) {
-        let record = span.record;
-        let trace = record.carried.as_ref().and_then(|carried| carried.trace.as_ref());
-        let rare = record.rare();
-        let name = match rare.and_then(|rare| rare.name.as_ref()) {
-            Some(Cow::Owned(name)) => name.len(),
-            _ => 0,
-        };
-        // Room for all that may be in it: what is not needed is not taken.
-        let fields = if record.fields.may_share() { record.fields.text() } else { record.fields.own_text() };
-        let texts = name
-            + trace.and_then(|trace| trace.state.as_ref()).map_or(0, |state| state.len())
-            + span.error.map_or(0, str::len)
-            + fields.len()
-            + record.events.text_length();
-        let bytes = size(texts, rare.map_or(&[], |rare| &rare.links), record.events.heads().len());
+        let bytes = Batch::needed(span);
         self.woken(self.shared.shards.offer(bytes, |batch| batch.push(span)));
     }
 
@@ -328,16 +304,12 @@ fn pause(shared: &Shared) {
     }
 }
 
-/// How much memory a span needs.
-fn size(texts: usize, links: &[Link], events: usize) -> usize {
-    batch::FIXED + texts + size_of_val(links) + events * batch::EVENT
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::engine::Link;
     use crate::{SpanId, TraceId};
 
     fn span() -> FinishedSpan {
@@ -403,7 +375,7 @@ mod tests {
             sender.send(spans.len()).expect("the test waits");
             Delivery::all(&spans)
         };
-        let pipeline = Pipeline::start(exporter, 200 * size(0, &[], 0)).expect("a thread");
+        let pipeline = Pipeline::start(exporter, 200 * Batch::needed_for_finished(&span())).expect("a thread");
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..5_000).for_each(|_| pipeline.offer(span())));
@@ -425,7 +397,7 @@ mod tests {
                 let _ = wait.recv();
                 Delivery::all(&spans)
             },
-            10 * size(0, &[], 0),
+            10 * Batch::needed_for_finished(&span()),
         )
         .expect("a thread");
         pipeline.offer(span());

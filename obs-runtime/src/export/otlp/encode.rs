@@ -43,7 +43,7 @@ impl Encoder {
         self.targets.clear();
         self.scopes.clear();
         for number in range.clone() {
-            let target = batch.get(number).fixed.target;
+            let target = batch.get(number).target();
             // The same target is usually the same text in memory, too.
             let found = self.targets.iter().position(|known| std::ptr::eq(*known, target) || *known == target);
             let scope = found.unwrap_or_else(|| {
@@ -95,7 +95,7 @@ fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
             rendered(out, 9, key, value, limits.length);
         }
     }
-    if let Some((file, line)) = fixed.location {
+    if let Some((file, line)) = span.location() {
         text(out, 9, b"code.file.path", file.as_bytes());
         attribute(out, 9, "code.line.number", &FieldValue::I64(i64::from(line)));
     }
@@ -105,8 +105,8 @@ fn span(out: &mut Message, span: &Span<'_>, limits: &Limits) {
     for event in span.events() {
         out.message(11, |out| happened(out, &event, limits));
     }
-    if fixed.dropped_events > 0 {
-        out.varint(12, fixed.dropped_events.into());
+    if span.dropped_events() > 0 {
+        out.varint(12, span.dropped_events().into());
     }
     for Link { trace_id, span_id, .. } in span.links.iter().take(limits.links) {
         out.message(13, |out| {
