@@ -62,7 +62,7 @@ mod serve;
 mod store;
 
 pub use crate::collect::{Attribution, Collecting, Collector, Container, Manifests, PodName, Position};
-pub use crate::metrics::{Append, AppendLabels, LogsMetrics, Skipped, SkippedLabels, StreamLabels};
+pub use crate::metrics::{Append, AppendLabels, Fault, FaultLabels, LogsMetrics, Skipped, SkippedLabels, StreamLabels};
 pub use crate::model::{AgentId, Entry, InvalidId, Level, Line, Stream, TraceId, UserId};
 pub use crate::serve::{BearerTokens, BoxError, Caller, Limits, LogsApi, Ownership, TokenKey};
 pub use crate::store::{

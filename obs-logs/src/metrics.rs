@@ -22,6 +22,8 @@ pub struct LogsMetrics {
     pub lag_bytes: Gauge,
     /// Appends to the store, by outcome.
     pub appends_total: Counter<AppendLabels>,
+    /// Requests to the service that keeps the lines, Loki or CloudWatch, that failed, by reason.
+    pub remote_errors_total: Counter<FaultLabels>,
     /// Lines that left the embedded store because of their age or its size.
     pub expired_lines_total: Counter,
     /// Bytes of lines in the embedded store.
@@ -78,6 +80,24 @@ pub enum Append {
     Ok,
     /// Not stored, and tried again.
     Error,
+}
+
+/// The label of `obs_logs_remote_errors_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, LabelSet)]
+pub struct FaultLabels {
+    /// Why it failed.
+    pub reason: Fault,
+}
+
+/// Why a service that keeps lines did not do what it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, LabelValue)]
+pub enum Fault {
+    /// It is asked more often than it allows.
+    Throttled,
+    /// It does not accept the request: a mistake in rights or names.
+    Refused,
+    /// It could not be reached, or failed itself.
+    Unavailable,
 }
 
 pub(crate) fn metrics() -> &'static LogsMetrics {

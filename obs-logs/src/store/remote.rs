@@ -12,7 +12,10 @@ use super::block::Record;
 use super::{Batch, Checkpoint, StoreError};
 use crate::collect::Position;
 use crate::collect::content::Content;
+use crate::metrics::{Fault, FaultLabels, metrics};
 use crate::model::{Level, Stream};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Lines may bear a time that is a little ahead of ours.
 pub(super) const AHEAD: Duration = Duration::from_secs(60);
@@ -43,6 +46,23 @@ impl Content<'_> {
         let (message, fields) = (self.message.as_bytes(), self.fields.as_bytes());
         Record { timestamp, stream, level: self.level, trace_id: self.trace_id, cut, message, fields }
     }
+}
+
+impl Fault {
+    /// What a status says, if one came.
+    pub(super) fn of(status: Option<u16>) -> Self {
+        match status {
+            Some(429) => Fault::Throttled,
+            Some(400..=499) => Fault::Refused,
+            _ => Fault::Unavailable,
+        }
+    }
+}
+
+/// The error of a service that did not answer as it should; it is counted.
+pub(super) fn failed(what: &'static str, fault: Fault, status: Option<u16>, source: Option<BoxError>) -> StoreError {
+    metrics().remote_errors_total.with(FaultLabels { reason: fault }).inc();
+    StoreError::Remote { what, status, source }
 }
 
 /// How far the files are read, in a file of our own: the service has no place for it.

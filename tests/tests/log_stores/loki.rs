@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use obs_logs::{Collector, Direction, Filter, Level, LogStore, Loki, PodName, Read, StoreError};
+use obs_runtime::testing::capture_async;
 use serde_json::json;
 
 use crate::fake_loki::{push, served};
@@ -71,9 +72,13 @@ async fn a_push_that_may_succeed_later_is_an_error_and_one_that_never_will_is_no
     let served = served().await;
     let store = served.store();
     let batch = batch("a", &[line(now(), "x")]);
-    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::INTERNAL_SERVER_ERROR] {
+    for (status, reason) in
+        [(StatusCode::TOO_MANY_REQUESTS, "throttled"), (StatusCode::INTERNAL_SERVER_ERROR, "unavailable")]
+    {
         served.loki.lock().unwrap().refusal = Some(status);
-        assert!(matches!(store.append(batch.clone()).await, Err(StoreError::Remote { .. })));
+        let seen = capture_async(store.append(batch.clone())).await;
+        assert!(matches!(seen.value, Err(StoreError::Remote { .. })));
+        assert_eq!(seen.metric("obs_logs_remote_errors_total", &[("reason", reason)]), Some(1.0));
     }
     served.loki.lock().unwrap().refusal = Some(StatusCode::BAD_REQUEST);
     store.append(batch).await.unwrap();

@@ -18,9 +18,9 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 
 use self::answer::Line;
 use super::read::Matcher;
-use super::remote::{AHEAD, Checkpoints};
+use super::remote::{AHEAD, Checkpoints, failed};
 use super::{Batch, Checkpoint, Cursor, Direction, Filter, Found, LogStore, Page, Read, Start, StoreError, Watch};
-use crate::metrics::{Skipped, skipped};
+use crate::metrics::{Fault, Skipped, skipped};
 use crate::model::{AgentId, Level, nanoseconds};
 
 /// Loki answers a larger limit with an error.
@@ -103,7 +103,7 @@ impl LokiBuilder {
     pub fn build(self) -> Result<Loki, StoreError> {
         let tenant = self.tenant.map(HeaderValue::try_from).transpose();
         let tenant = tenant.map_err(|_| StoreError::Unreadable("the tenant: it is no value of a header"))?;
-        let client = Client::builder().timeout(self.timeout).build().map_err(remote)?;
+        let client = Client::builder().timeout(self.timeout).build().map_err(unreachable)?;
         Ok(Loki {
             shared: Arc::new(Shared {
                 client,
@@ -132,9 +132,14 @@ impl Loki {
     }
 }
 
-fn remote(err: reqwest::Error) -> StoreError {
+fn unreachable(err: reqwest::Error) -> StoreError {
     // Not where it was sent to: queries are in it.
-    StoreError::Remote { what: "Loki", status: None, source: Some(Box::new(err.without_url())) }
+    failed("Loki", Fault::Unavailable, None, Some(Box::new(err.without_url())))
+}
+
+fn unexpected(status: StatusCode) -> StoreError {
+    let status = Some(status.as_u16());
+    failed("Loki", Fault::of(status), status, None)
 }
 
 impl Shared {
@@ -148,7 +153,7 @@ impl Shared {
     async fn push(&self, body: Vec<u8>, lines: u64) -> Result<(), StoreError> {
         let request = self.client.post(format!("{}/loki/api/v1/push", self.url));
         let request = self.with_tenant(request).header("content-type", "application/json").body(body);
-        match request.send().await.map_err(remote)?.status() {
+        match request.send().await.map_err(unreachable)?.status() {
             status if status.is_success() => Ok(()),
             // Some lines are too old or too long for it; it will never take them, and has taken the others.
             StatusCode::BAD_REQUEST => {
@@ -156,7 +161,7 @@ impl Shared {
                 obs_runtime::warn!(lines, "Loki refuses lines of a batch");
                 Ok(())
             }
-            status => Err(StoreError::Remote { what: "Loki", status: Some(status.as_u16()), source: None }),
+            status => Err(unexpected(status)),
         }
     }
 
@@ -170,12 +175,11 @@ impl Shared {
     /// Lines with `start <= time < end`, in no particular order, and whether there may be more of them.
     async fn query(&self, read: &Read, window: Window, limit: usize) -> Result<(Vec<Line>, bool), StoreError> {
         let request = self.client.get(self.query_url(read, window, limit));
-        let response = self.with_tenant(request).send().await.map_err(remote)?;
+        let response = self.with_tenant(request).send().await.map_err(unreachable)?;
         if !response.status().is_success() {
-            let status = Some(response.status().as_u16());
-            return Err(StoreError::Remote { what: "Loki", status, source: None });
+            return Err(unexpected(response.status()));
         }
-        let lines = answer::lines(&response.bytes().await.map_err(remote)?)?;
+        let lines = answer::lines(&response.bytes().await.map_err(unreachable)?)?;
         let full = lines.len() >= limit;
         Ok((lines, full))
     }
