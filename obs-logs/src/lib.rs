@@ -35,6 +35,7 @@
 //! | collect the files of a node | [`Collector`]; [`PodName`], [`Manifests`] or an [`Attribution`] of one's own say whose they are |
 //! | keep lines in a directory | [`Embedded`], for how long and how many: [`Retention`] |
 //! | keep them in a Loki | `Loki` (feature `loki`) |
+//! | keep them in CloudWatch | `CloudWatch` (feature `cloudwatch`) |
 //! | keep them somewhere else | [`LogStore`] |
 //! | serve them | [`LogsApi`]: routes and parameters; [`Caller`], [`Ownership`], [`Limits`], [`TokenKey`] |
 //! | see what is collected, skipped, kept | [`LogsMetrics`]: `obs_logs_*` |
@@ -46,9 +47,26 @@
 //! become U+FFFD. Parts are joined, standard output and standard error apart; what is longer than [`Collector::max_line`] is cut, and says so.
 //! What is not in the runtime's format is skipped and counted in `obs_logs_skipped_total`.
 //!
+//! # Stores
+//!
+//! | | [`Embedded`] | `Loki` | `CloudWatch` |
+//! |---|---|---|---|
+//! | is | a database in a directory | a Loki, by HTTP | a log group, by the official SDK |
+//! | feature | | `loki` | `cloudwatch` |
+//! | lines come from | a [`Collector`] | a [`Collector`], or the pipeline of `deploy/` | a [`Collector`], or the pipeline of `deploy/` |
+//! | tells times apart | to the nanosecond | to the nanosecond | to the millisecond |
+//! | lines of the same time | stay in their order | have an order of their own | stay in their order |
+//! | `seq` | counts from 1 | nanoseconds since 1970 | milliseconds since 1970, times 1000, and the place among their lines |
+//! | a follower hears of new lines | when they are stored | when it is asked again, each second | when it is asked again, every two seconds |
+//! | a line that is sent again | | is there once | may be there twice |
+//! | keeps lines for | [`Retention`] | its own configuration | the retention of the group |
+//!
+//! Whatever the store, the answers are of the same form and every filter means the same.
+//!
 //! # Once
 //!
-//! A store keeps lines together with how far their files were read, or neither. A file is known again by its inode and a hash of its
+//! The embedded store keeps lines together with how far their files were read, or neither; the others keep the latter in a file, when
+//! they have the lines. A file is known again by its inode and a hash of its
 //! beginning, so rotation, compression and truncation with a copy lose and repeat nothing, also while nobody collects. What was rotated
 //! away before anybody read it is lost, counted and told.
 #![deny(missing_docs)]
@@ -61,6 +79,9 @@ mod model;
 mod serve;
 mod store;
 
+#[cfg(feature = "cloudwatch")]
+pub use aws_sdk_cloudwatchlogs;
+
 pub use crate::collect::{Attribution, Collecting, Collector, Container, Manifests, PodName, Position};
 pub use crate::metrics::{Append, AppendLabels, Fault, FaultLabels, LogsMetrics, Skipped, SkippedLabels, StreamLabels};
 pub use crate::model::{AgentId, Entry, InvalidId, Level, Line, Stream, TraceId, UserId};
@@ -69,5 +90,7 @@ pub use crate::store::{
     AgentLines, Batch, Checkpoint, Cursor, Direction, Embedded, Filter, Found, LogStore, Owner, Page, Read, Retention,
     Start, StoreError, Watch,
 };
+#[cfg(feature = "cloudwatch")]
+pub use crate::store::{CloudWatch, CloudWatchBuilder};
 #[cfg(feature = "loki")]
 pub use crate::store::{Loki, LokiBuilder};

@@ -2,11 +2,13 @@
 
 mod batch;
 mod block;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod embedded;
 #[cfg(feature = "loki")]
 mod loki;
 mod read;
-#[cfg(feature = "loki")]
+#[cfg(any(feature = "loki", feature = "cloudwatch"))]
 mod remote;
 
 use std::time::Duration;
@@ -15,6 +17,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 pub use self::batch::{AgentLines, Batch, Checkpoint, Owner};
+#[cfg(feature = "cloudwatch")]
+pub use self::cloudwatch::{CloudWatch, CloudWatchBuilder};
 pub use self::embedded::{Embedded, Retention};
 #[cfg(feature = "loki")]
 pub use self::loki::{Loki, LokiBuilder};

@@ -4,6 +4,8 @@
 #[macro_use]
 mod suite;
 
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod embedded;
 mod fake_loki;
 mod loki;
