@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use obs_logs::{
-    Batch, Cursor, Direction, Embedded, Filter, Level, Line, LogStore, Owner, Page, Read, Retention, Start, Stream,
-    TraceId,
+    Batch, Cursor, Direction, Embedded, Filter, Level, Line, Owner, Page, Read, Retention, Start, Stream, TraceId,
 };
 use proptest::prelude::*;
 use support::{agent, matching, messages, store};
@@ -117,8 +116,6 @@ fn lines_that_are_too_old_leave_and_numbers_go_on() {
     append(&store, "a", &[line(ago(9), "old"), line(ago(9), &long)]);
     append(&store, "b", &[line(ago(8), "old")]);
     append(&store, "a", &[line(ago(6), "young"), line(ago(-9), "of the future")]);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(store.maintain()).unwrap();
     assert_eq!(messages(&store, "a"), ["young", "of the future"]);
     assert!(messages(&store, "b").is_empty());
     append(&store, "a", &[line(now, "new")]);

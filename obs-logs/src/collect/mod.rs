@@ -38,8 +38,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LIST: Duration = Duration::from_millis(100);
 /// Whether a file that was nobody's is an agent's now is asked this often.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// The store does this often what it does now and then.
-const MAINTAIN: Duration = Duration::from_secs(60);
 /// Between two tries of a store that fails; doubled up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -157,7 +155,6 @@ struct Work {
     listed: Option<Instant>,
     /// Something happened since the directory was listed.
     unlisted: bool,
-    maintained: Instant,
 }
 
 impl Work {
@@ -181,7 +178,6 @@ impl Work {
             buffer: Vec::new(),
             listed: None,
             unlisted: true,
-            maintained: Instant::now(),
         }
     }
 
@@ -224,10 +220,6 @@ impl Work {
 
     /// Reads from every file and stores it. Says whether there is more.
     fn round(&mut self) -> Result<bool, StoreError> {
-        if self.maintained.elapsed() >= MAINTAIN {
-            self.maintained = Instant::now();
-            self.runtime.block_on(self.store.maintain())?;
-        }
         let gone = self.list()?;
         let mut batch = Batch::default();
         let more = self.read(&mut batch, &gone);

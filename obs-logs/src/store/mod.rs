@@ -38,11 +38,6 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// Tells when an agent may have new lines. To be asked for before the lines are read that shall not be missed.
     fn watch(&self, agent: &AgentId) -> Watch;
-
-    /// Does what is to be done now and then; the collector asks for it every minute.
-    fn maintain(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
-    }
 }
 
 /// Waits for new lines of an agent.

@@ -5,12 +5,13 @@
 //! the checkpoints of their files and the removal of what is too old, so a kill at any moment loses or repeats nothing.
 
 mod lookup;
+mod retention;
 mod tables;
 mod write;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -19,6 +20,8 @@ use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
+pub use self::retention::Retention;
+use self::retention::{Alive, keep};
 use self::tables::Tables;
 use super::{Batch, Checkpoint, LogStore, Page, Read, StoreError, Watch};
 use crate::metrics::metrics;
@@ -30,51 +33,13 @@ const FILE: &str = "logs.redb";
 const UNFINISHED: &str = "logs.redb.new";
 /// What the database may hold in memory.
 const CACHE: usize = 64 << 20;
+/// Between two looks for what is too old. What is written looks for it, too.
+const PAUSE: Duration = Duration::from_secs(60);
 /// The least number of watched agents at which those are looked for whom nobody watches any more.
 const PURGE: usize = 64;
 
-/// How long and how much is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retention {
-    /// Lines that are older leave. Default: 7 days.
-    pub age: Duration,
-    /// When all lines together take more, the oldest leave. The file is up to twice as large. Default: 64 GiB.
-    pub bytes: u64,
-    /// When those of one agent take more, its oldest leave, so that one that writes much does not push out the others. Default: 1 GiB.
-    pub bytes_per_agent: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Retention { age: Duration::from_secs(7 * 24 * 60 * 60), bytes: 64 << 30, bytes_per_agent: 1 << 30 }
-    }
-}
-
-impl Retention {
-    /// Another age.
-    #[must_use]
-    pub fn age(mut self, age: Duration) -> Self {
-        self.age = age;
-        self
-    }
-
-    /// Another size of all lines together.
-    #[must_use]
-    pub fn bytes(mut self, bytes: u64) -> Self {
-        self.bytes = bytes;
-        self
-    }
-
-    /// Another size of the lines of one agent.
-    #[must_use]
-    pub fn bytes_per_agent(mut self, bytes: u64) -> Self {
-        self.bytes_per_agent = bytes;
-        self
-    }
-}
-
-/// The embedded store. Clones are the same store; a directory has one at a time.
+/// The embedded store. Clones are the same store; a directory has one at a time. A thread of its own removes each minute what is older than
+/// is kept, also while nobody writes.
 #[derive(Clone)]
 pub struct Embedded {
     shared: Arc<Shared>,
@@ -83,8 +48,12 @@ pub struct Embedded {
 struct Shared {
     database: Database,
     retention: Retention,
+    clock: Clock,
     watched: Mutex<Watched>,
+    _alive: Alive,
 }
+
+type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 #[derive(Default)]
 struct Watched {
@@ -99,13 +68,21 @@ impl Embedded {
     ///
     /// The directory cannot be made or written to, another process has it open, or what is in it is no such store.
     pub fn open(directory: &Path, retention: Retention) -> Result<Self, StoreError> {
+        Self::open_by(directory, retention, Box::new(Timestamp::now), PAUSE)
+    }
+
+    fn open_by(directory: &Path, retention: Retention, clock: Clock, pause: Duration) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(StoreError::Directory)?;
         let file = directory.join(FILE);
         if !file.exists() {
             create(directory, &file)?;
         }
         let database = Database::builder().set_cache_size(CACHE).open(file)?;
-        Ok(Embedded { shared: Arc::new(Shared { database, retention, watched: Mutex::default() }) })
+        let (alive, ends) = mpsc::channel();
+        let shared = Shared { database, retention, clock, watched: Mutex::default(), _alive: alive };
+        let shared = Arc::new(shared);
+        keep(Arc::downgrade(&shared), ends, pause).map_err(StoreError::Directory)?;
+        Ok(Embedded { shared })
     }
 
     /// Keeps lines and checkpoints, in the calling thread; returns when they are on the disk.
@@ -114,7 +91,7 @@ impl Embedded {
     ///
     /// The database failed; then nothing of the batch is kept.
     pub fn append_blocking(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(batch, Timestamp::now())
+        self.write(&batch).map(drop)
     }
 
     /// Reads in the calling thread.
@@ -126,26 +103,30 @@ impl Embedded {
         lookup::read(&self.shared.database, read)
     }
 
-    fn write(&self, batch: Batch, now: Timestamp) -> Result<(), StoreError> {
+    /// Keeps a batch, and removes some of what is too old or too much. Says how many lines that were.
+    fn write(&self, batch: &Batch) -> Result<u64, StoreError> {
+        let now = (self.shared.clock)();
         let mut transaction = self.shared.database.begin_write()?;
         // A few pages more with each commit, so that a database of any size opens at once after a kill.
         transaction.set_quick_repair(true);
         let (stored, expired) = {
             let mut tables = Tables::open(&transaction)?;
-            write::append(&mut tables, &batch, self.shared.retention, now)?;
+            write::append(&mut tables, batch, self.shared.retention, now)?;
             (write::expire(&mut tables, self.shared.retention, now)?, tables.expired)
         };
         transaction.commit()?;
-        self.tell(&batch);
+        self.tell(batch);
         let counts = metrics();
         counts.stored_bytes.set(stored as f64);
         counts.expired_lines_total.add(expired);
-        Ok(())
+        Ok(expired)
     }
 
-    fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Removes all that is too old or too much.
+    fn expire(&self) -> Result<(), StoreError> {
+        while self.write(&Batch::default())? > 0 {}
         let transaction = self.shared.database.begin_write()?;
-        write::forget(&mut Tables::open(&transaction)?, self.shared.retention, now)?;
+        write::forget(&mut Tables::open(&transaction)?, self.shared.retention, (self.shared.clock)())?;
         Ok(transaction.commit()?)
     }
 
@@ -218,13 +199,5 @@ impl LogStore for Embedded {
         }
         let told = watched.agents.entry(agent.clone()).or_insert_with(|| watch::channel(()).0);
         Watch::Told(told.subscribe())
-    }
-
-    fn maintain(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.blocking(|store| {
-            let now = Timestamp::now();
-            store.write(Batch::default(), now)?;
-            store.forget(now)
-        })
     }
 }
