@@ -34,7 +34,8 @@ pub(crate) trait Cell: Send + Sync + 'static {
         0
     }
 
-    fn update_place(_place: Place, _descriptor: &'static Descriptor, _update: &Self::Update) {}
+    /// Updates the words of one lane, which nobody else writes.
+    fn add(_words: &[AtomicU64], _descriptor: &'static Descriptor, _update: &Self::Update) {}
 
     fn update(&self, _update: Self::Update) {}
 
@@ -77,8 +78,8 @@ impl Cell for CounterCell {
     }
 
     #[inline(always)]
-    fn update_place(place: Place, _descriptor: &'static Descriptor, n: &u64) {
-        place.add(1, 0, *n);
+    fn add(words: &[AtomicU64], _descriptor: &'static Descriptor, n: &u64) {
+        words.iter().for_each(|word| add(word, *n));
     }
 
     fn value(&self, place: Option<Place>, _descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {
@@ -111,9 +112,9 @@ impl Cell for LevelCell {
     }
 
     #[inline(always)]
-    fn update_place(place: Place, _descriptor: &'static Descriptor, more: &i64) {
+    fn add(words: &[AtomicU64], _descriptor: &'static Descriptor, more: &i64) {
         // Each lane wraps for itself; the sum of all is right.
-        place.add(1, 0, more.cast_unsigned());
+        words.iter().for_each(|word| add(word, more.cast_unsigned()));
     }
 
     fn value(&self, place: Option<Place>, _descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {
@@ -145,23 +146,20 @@ impl Cell for HistogramCell {
     }
 
     #[inline(always)]
-    fn update_place(place: Place, descriptor: &'static Descriptor, value: &f64) {
-        let (value, bounds) = (*value, descriptor.buckets);
+    fn add(words: &[AtomicU64], descriptor: &'static Descriptor, value: &f64) {
+        let value = *value;
         // One NaN would make the sum NaN for ever.
         if value.is_nan() {
             return lost(Signal::Metrics, Reason::Malformed, 1);
         }
-        let at = bucket(bounds, value);
-        place.write(bounds.len() + 3, move |words| {
-            let Some((counts, [high, low])) = words.split_last_chunk() else { return };
-            if let Some(count) = counts.get(at) {
-                add(count, 1);
-            }
-            let mut sum = Sum::of(f64::from_bits(high.load(Relaxed)), f64::from_bits(low.load(Relaxed)));
-            sum.add(value);
-            high.store(sum.high.to_bits(), Relaxed);
-            low.store(sum.low.to_bits(), Relaxed);
-        });
+        let Some((counts, [high, low])) = words.split_last_chunk() else { return };
+        if let Some(count) = counts.get(bucket(descriptor.buckets, value)) {
+            add(count, 1);
+        }
+        let mut sum = Sum::of(f64::from_bits(high.load(Relaxed)), f64::from_bits(low.load(Relaxed)));
+        sum.add(value);
+        high.store(sum.high.to_bits(), Relaxed);
+        low.store(sum.low.to_bits(), Relaxed);
     }
 
     fn value(&self, place: Option<Place>, descriptor: &'static Descriptor, reading: &Reading) -> Option<Value> {

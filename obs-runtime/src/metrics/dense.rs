@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
 use crate::metrics::exemplar::Exemplars;
-use crate::metrics::family::{At, Elsewhere, Given};
+use crate::metrics::family::{At, Given};
 use crate::metrics::label::{LabelSet, LabelVisitor};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
@@ -58,16 +58,16 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
     pub(crate) fn find(&self, labels: Given<L>) -> At<'_, L, C> {
         match labels.get().index() {
             Some(index) if index < self.marks.len() => self.appear(index, labels.into_shared()),
-            _ => At::of(Elsewhere::Labels(labels.into_shared())),
+            _ => At::absent(labels.into_shared()),
         }
     }
 
     #[inline(always)]
     fn at(&self, index: usize, mark: u64) -> Option<At<'_, L, C>> {
         if C::IN_LANES {
-            return Some(At::lanes(mark));
+            return Some(At::Lanes(mark));
         }
-        Some(At::of(Elsewhere::Slot(&self.series.get(index)?.get()?.0)))
+        Some(At::Slot(&self.series.get(index)?.get()?.0))
     }
 
     fn appear(&self, index: usize, labels: Arc<L>) -> At<'_, L, C> {
@@ -82,7 +82,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
             mark = if C::IN_LANES {
                 match lanes::take(C::width(self.descriptor)) {
                     Some(place) => place.pack(),
-                    None => return At::of(Elsewhere::Labels(labels)),
+                    None => return At::absent(labels),
                 }
             } else {
                 THERE
@@ -90,7 +90,7 @@ impl<L: LabelSet, C: Cell> Dense<L, C> {
             series.reset();
             self.marks[index].store(mark, Release);
         }
-        self.at(index, mark).unwrap_or_else(|| At::of(Elsewhere::Labels(labels)))
+        self.at(index, mark).unwrap_or_else(|| At::absent(labels))
     }
 
     pub(crate) fn remove(&self, labels: &L) -> bool {

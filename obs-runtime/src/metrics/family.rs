@@ -35,47 +35,62 @@ enum Store<L, C: Cell> {
     Open(Open<L, C>),
 }
 
-/// Where the series of a handle is. The usual case is a number, so that the compiler can keep it in a register.
-pub(crate) struct At<'a, L, C> {
-    /// The place of its numbers in the lanes; 0 if they are elsewhere.
-    place: u64,
-    elsewhere: Elsewhere<'a, L, C>,
-}
-
-pub(crate) enum Elsewhere<'a, L, C> {
-    Nowhere,
+/// Where the series of a handle is. Two words, which the compiler can keep in registers.
+pub(crate) enum At<'a, L, C> {
+    /// The place of its numbers in the lanes, packed.
+    Lanes(u64),
     Slot(&'a Series<L, C>),
-    Shared(Arc<Series<L, C>>),
-    /// To be looked up at each update: it was made in a scope, or there was no room.
-    Labels(Arc<L>),
+    /// If it is absent it is looked up at each update: the handle was made in a scope, or there was no room.
+    Shared(Shared<Series<L, C>>),
 }
 
-impl<'a, L, C> At<'a, L, C> {
-    #[inline(always)]
-    pub(crate) const fn lanes(place: u64) -> Self {
-        At { place, elsewhere: Elsewhere::Nowhere }
+impl<L, C: Cell> At<'_, L, C> {
+    pub(crate) const fn shared(series: Arc<Series<L, C>>) -> Self {
+        At::Shared(Shared(Some(series)))
     }
 
-    #[inline(always)]
-    pub(crate) const fn of(elsewhere: Elsewhere<'a, L, C>) -> Self {
-        At { place: 0, elsewhere }
+    /// That of `labels`, wherever it is by then.
+    #[cold]
+    pub(crate) fn absent(labels: Arc<L>) -> Self {
+        At::shared(Arc::new(Series::absent(labels)))
+    }
+
+    /// The series, where its numbers are not in the lanes.
+    fn series(&self) -> Option<&Series<L, C>> {
+        match self {
+            At::Lanes(_) => None,
+            At::Slot(series) => Some(series),
+            At::Shared(Shared(series)) => series.as_deref(),
+        }
+    }
+
+    /// The labels of one that is absent.
+    fn wanted(&self) -> Option<&Arc<L>> {
+        self.series().filter(|series| series.is_absent())?.labels.as_ref()
     }
 }
 
 impl<L, C> Clone for At<'_, L, C> {
+    #[inline]
     fn clone(&self) -> Self {
-        At { place: self.place, elsewhere: self.elsewhere.clone() }
+        match self {
+            At::Lanes(place) => At::Lanes(*place),
+            At::Slot(series) => At::Slot(series),
+            At::Shared(series) => At::Shared(Shared(series.0.clone())),
+        }
     }
 }
 
-impl<L, C> Clone for Elsewhere<'_, L, C> {
-    fn clone(&self) -> Self {
-        match self {
-            Elsewhere::Nowhere => Elsewhere::Nowhere,
-            Elsewhere::Slot(series) => Elsewhere::Slot(series),
-            Elsewhere::Shared(series) => Elsewhere::Shared(Arc::clone(series)),
-            Elsewhere::Labels(labels) => Elsewhere::Labels(Arc::clone(labels)),
-        }
+/// An `Arc` that is let go out of line and by value: nobody takes the address of a handle, which may have none, for it.
+pub(crate) struct Shared<T>(Option<Arc<T>>);
+
+impl<T> Drop for Shared<T> {
+    #[inline]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn let_go<T>(_arc: Option<Arc<T>>) {}
+        let_go(self.0.take());
     }
 }
 
@@ -157,11 +172,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
         };
         match hit {
             Some(at) => at,
-            None => {
-                // Taken apart, so that what is usual need not be in memory either.
-                let At { place, elsewhere } = self.find(Given::Owned(labels));
-                At { place, elsewhere }
-            }
+            None => self.find(Given::Owned(labels)),
         }
     }
 
@@ -173,7 +184,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
             Some(scoped) => {
                 let labels = Arc::new(labels);
                 let _ = scoped.find(Given::Shared(Arc::clone(&labels)));
-                At::of(Elsewhere::Labels(labels))
+                At::absent(labels)
             }
         }
     }
@@ -181,62 +192,59 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     /// Updates a series, in the scope of this thread if it is in one.
     #[inline(always)]
     pub(crate) fn update(&self, at: &At<'_, L, C>, update: C::Update) {
-        if scope::any() {
-            // A copy, so that `at` itself need not be in memory.
-            return self.update_scope(at.clone(), update);
+        match at {
+            At::Lanes(place) if C::IN_LANES => {
+                let width = C::width(self.descriptor);
+                if Place::unpack(*place).write_here(width, |words| C::add(words, self.descriptor, &update)) {
+                    return;
+                }
+            }
+            At::Slot(series) if !C::IN_LANES && !scope::any() => return series.cell.update(update),
+            _ => {}
         }
-        if C::IN_LANES && at.place != 0 {
-            return C::update_place(Place::unpack(at.place), self.descriptor, &update);
-        }
-        match &at.elsewhere {
-            Elsewhere::Slot(series) => series.cell.update(update),
-            elsewhere => self.update_elsewhere(elsewhere.clone(), update),
-        }
+        // A copy, so that `at` itself need not be in memory.
+        self.update_rarely(at.clone(), update);
     }
 
     #[cold]
     #[inline(never)]
-    fn update_scope(&self, at: At<'_, L, C>, update: C::Update) {
-        let Some(scoped) = self.stand_in() else { return self.update_at(at, update) };
-        let labels = match at.elsewhere {
-            Elsewhere::Nowhere => self.labels_at(Place::unpack(at.place)),
-            Elsewhere::Slot(series) => series.labels.clone(),
-            Elsewhere::Shared(series) => series.labels.clone(),
-            Elsewhere::Labels(labels) => Some(labels),
+    fn update_rarely(&self, at: At<'_, L, C>, update: C::Update) {
+        let Some(scoped) = self.here() else { return self.update_at(&at, update) };
+        let labels = match at {
+            At::Lanes(place) => self.labels_at(Place::unpack(place)),
+            at => at.series().and_then(|series| series.labels.clone()),
         };
         if let Some(labels) = labels {
             scoped.update_found(&labels, update);
         }
     }
 
-    fn update_at(&self, at: At<'_, L, C>, update: C::Update) {
-        if at.place != 0 {
-            return C::update_place(Place::unpack(at.place), self.descriptor, &update);
+    fn update_at(&self, at: &At<'_, L, C>, update: C::Update) {
+        if let At::Lanes(place) = at {
+            let width = C::width(self.descriptor);
+            return Place::unpack(*place).write(width, |words| C::add(words, self.descriptor, &update));
         }
-        self.update_elsewhere(at.elsewhere, update);
-    }
-
-    #[inline(never)]
-    fn update_elsewhere(&self, elsewhere: Elsewhere<'_, L, C>, update: C::Update) {
-        match elsewhere {
-            Elsewhere::Nowhere => {}
-            Elsewhere::Slot(series) => series.cell.update(update),
-            Elsewhere::Shared(series) => series.cell.update(update),
-            Elsewhere::Labels(labels) => self.update_found(&labels, update),
+        match (at.wanted(), at.series()) {
+            (Some(labels), _) => self.update_found(labels, update),
+            (None, Some(series)) => series.cell.update(update),
+            (None, None) => {}
         }
     }
 
     #[cold]
     fn update_found(&self, labels: &Arc<L>, update: C::Update) {
         let found = self.find(Given::Shared(Arc::clone(labels)));
-        let Elsewhere::Labels(labels) = &found.elsewhere else { return self.update_at(found, update) };
+        if found.wanted().is_none() {
+            return self.update_at(&found, update);
+        }
         lost(Signal::Metrics, Reason::Cardinality, 1);
         if let (true, Store::Open(open)) = (C::ADDS_UP, &self.store) {
-            self.update_at(open.other(labels), update);
+            self.update_at(&open.other(labels), update);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn find(&self, labels: Given<L>) -> At<'_, L, C> {
         match &self.store {
             Store::Dense(dense) => dense.find(labels),
@@ -256,17 +264,17 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     /// that is there is a second old.
     #[cold]
     #[inline(never)]
-    pub(crate) fn exemplify(&self, at: &At<'_, L, C>, value: f64) {
-        if at.place == 0 || self.here().is_some() {
+    pub(crate) fn exemplify(&self, place: u64, value: f64) {
+        if self.here().is_some() {
             return;
         }
         let (bucket, now) = (cell::bucket(self.descriptor.buckets, value), series::now());
-        if !self.exemplars.wants(at.place, bucket, now) {
+        if !self.exemplars.wants(place, bucket, now) {
             return;
         }
         if let Some(trace) = engine::current().and_then(|here| here.trace).filter(TraceContext::sampled) {
             let (trace_id, span_id) = (trace.trace_id, Some(trace.span_id));
-            self.exemplars.put(at.place, bucket, Exemplar { trace_id, span_id, value, at: now });
+            self.exemplars.put(place, bucket, Exemplar { trace_id, span_id, value, at: now });
         }
     }
 

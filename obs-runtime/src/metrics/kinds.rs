@@ -230,8 +230,11 @@ impl<'a, L: LabelSet> HistogramHandle<'a, L> {
     #[inline]
     pub fn observe(&self, value: f64) {
         self.update(value);
-        if exemplar::are_wanted() && !value.is_nan() {
-            self.family.exemplify(&self.at, value);
+        if exemplar::are_wanted()
+            && let At::Lanes(place) = self.at
+            && !value.is_nan()
+        {
+            self.family.exemplify(place, value);
         }
     }
 

@@ -70,13 +70,22 @@ impl Place {
     /// Shows the words that this thread may write: `width` of them, without the one that says the generation.
     #[inline(always)]
     pub(crate) fn write(self, width: usize, write: impl Fn(&[AtomicU64]) + Copy) {
+        if !self.write_here(width, write) {
+            self.write_anew(width, write);
+        }
+    }
+
+    /// The same, if the words are at hand; says whether they were. They are not where a capture runs.
+    #[inline(always)]
+    pub(crate) fn write_here(self, width: usize, write: impl FnOnce(&[AtomicU64])) -> bool {
         if let Some(chunk) = HERE.get().get(self.chunk()).and_then(OnceLock::get)
             && let Some((tag, words)) = self.words(chunk, width)
             && tag.load(Relaxed) == u64::from(self.generation)
         {
-            return write(words);
+            write(words);
+            return true;
         }
-        self.write_anew(width, write);
+        false
     }
 
     /// The word that says the generation, and the `width` after it.
@@ -95,7 +104,9 @@ impl Place {
             Some(lane) => {
                 let mut directory = lock(&lane.directory);
                 let chunk = ensure(&mut directory, self.chunk());
-                HERE.set(*directory);
+                if !FAR.get() {
+                    HERE.set(*directory);
+                }
                 drop(directory);
                 self.write_current(chunk, width, &write);
             }
@@ -120,9 +131,17 @@ impl Place {
 thread_local! {
     /// The chunks of this thread; none before its first update and after its last.
     static HERE: Cell<Directory> = const { Cell::new(&[]) };
+    /// Whether they are kept out of sight.
+    static FAR: Cell<bool> = const { Cell::new(false) };
     /// Which stripe is for this thread, where it needs one.
     static STRIPE: Cell<Option<usize>> = const { Cell::new(None) };
     static OWNER: Owner = Owner(claim());
+}
+
+/// Keeps the words of this thread out of sight, or no longer: while they are, no update finds them at hand.
+pub(crate) fn keep_far(far: bool) {
+    FAR.set(far);
+    HERE.set(&[]);
 }
 
 struct Lane {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::metrics::cell::Cell;
 use crate::metrics::descriptor::Descriptor;
 use crate::metrics::exemplar::Exemplars;
-use crate::metrics::family::{At, Elsewhere, Given};
+use crate::metrics::family::{At, Given};
 use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
@@ -49,8 +49,8 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
         let found = LabelVisitor::texts(labels, |texts| {
             self.finder.find(texts, |row| match row.place {
-                Some(place) if C::IN_LANES => Some(At::lanes(place.pack())),
-                _ => Arc::clone(&row.series).downcast().ok().map(|series| At::of(Elsewhere::Shared(series))),
+                Some(place) if C::IN_LANES => Some(At::Lanes(place.pack())),
+                _ => Arc::clone(&row.series).downcast().ok().map(|series| At::shared(series)),
             })
         });
         found.flatten()
@@ -69,7 +69,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         // The lock is held, so whoever came first is done.
         match all.make(self, key, Some(&labels)) {
             Some((series, place)) => at(series, place),
-            None => At::of(Elsewhere::Labels(labels)),
+            None => At::absent(labels),
         }
     }
 
@@ -220,7 +220,7 @@ impl<L: LabelSet, C: Cell> All<L, C> {
 type Found<L, C> = (Arc<Series<L, C>>, Option<Place>);
 
 fn at<L, C: Cell>(series: Arc<Series<L, C>>, place: Option<Place>) -> At<'static, L, C> {
-    place.map_or_else(|| At::of(Elsewhere::Shared(series)), |place| At::lanes(place.pack()))
+    place.map_or_else(|| At::shared(series), |place| At::Lanes(place.pack()))
 }
 
 fn is_open<L: LabelSet>(at: usize) -> bool {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::family::AnyFamily;
-use crate::metrics::lanes::{Place, Reading};
+use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::operations::{self, Operation, Scoped};
 use crate::metrics::snapshot::{self, Snapshot};
 
@@ -120,6 +120,8 @@ impl Drop for Entered {
 }
 
 fn replace(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> {
+    // So an update need not ask whether it is in a scope: there it finds no words at hand.
+    lanes::keep_far(scope.is_some());
     CURRENT
         .try_with(|current| current.try_borrow_mut().ok().map(|mut current| std::mem::replace(&mut *current, scope)))
         .ok()

@@ -14,7 +14,7 @@ use crate::metrics::text::Value;
 pub(crate) struct Series<L, C> {
     /// `None` for the one that takes what found no room.
     pub(crate) labels: Option<Arc<L>>,
-    /// Milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch; 0 for one that is absent.
     created: AtomicU64,
     /// What was seen of its updates, and when: milliseconds since the Unix epoch.
     used: AtomicU64,
@@ -32,6 +32,15 @@ impl<L, C: Cell> Series<L, C> {
             used_at: AtomicU64::new(now),
             cell: C::new(),
         }
+    }
+
+    /// One that is nowhere: it says which labels are meant.
+    pub(crate) fn absent(labels: Arc<L>) -> Self {
+        Series { created: AtomicU64::new(0), ..Series::new(Some(labels)) }
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        self.created() == 0
     }
 
     /// Begins anew, as one that was just made.
@@ -146,8 +155,8 @@ pub(crate) const fn page_of<C: Cell>() -> usize {
     if C::OF_WORD.is_some() { 512 } else { 64 }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Milliseconds since the Unix epoch, never 0.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1)
 }
