@@ -25,14 +25,12 @@ pub(crate) struct Family<L, C: Cell> {
     /// One for each metric made in this process: what stands for it in a scope is found by it.
     id: u64,
     descriptor: &'static Descriptor,
-    store: Store<L, C>,
+    /// Of closed labels; empty where they are in the map.
+    dense: Dense<L, C>,
+    /// Of open labels, and of any in a scope.
+    open: Option<Open<L, C>>,
     /// Of its histograms, by their places.
     exemplars: Exemplars,
-}
-
-enum Store<L, C: Cell> {
-    Dense(Dense<L, C>),
-    Open(Open<L, C>),
 }
 
 /// Where the series of a handle is. Two words, which the compiler can keep in registers.
@@ -122,11 +120,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
 
     pub(crate) fn new(descriptor: &'static Descriptor) -> Arc<Self> {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let store = match closed_series(L::LABELS) {
-            Some(series) if series <= DENSE => Store::Dense(Dense::new(descriptor, series)),
-            _ => Store::Open(Open::new(descriptor)),
-        };
-        let family = Arc::new(Family { id: IDS.fetch_add(1, Relaxed), descriptor, store, exemplars: Exemplars::new() });
+        let family = Arc::new(Self::of(IDS.fetch_add(1, Relaxed), descriptor, closed_series(L::LABELS)));
         if let Some(labels) = L::only() {
             let _ = family.find(Given::Owned(labels));
         }
@@ -139,8 +133,15 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
 
     /// An empty one that stands for this one in a scope.
     fn scoped(&self) -> Arc<Self> {
-        let store = Store::Open(Open::new(self.descriptor));
-        Arc::new(Family { id: self.id, descriptor: self.descriptor, store, exemplars: Exemplars::new() })
+        Arc::new(Self::of(self.id, self.descriptor, None))
+    }
+
+    /// With an array of `series`, where there are so few.
+    fn of(id: u64, descriptor: &'static Descriptor, series: Option<usize>) -> Self {
+        let series = series.filter(|series| *series <= DENSE);
+        let open = if series.is_none() { Some(Open::new(descriptor)) } else { None };
+        let dense = Dense::new(descriptor, series.unwrap_or(0));
+        Family { id, descriptor, dense, open, exemplars: Exemplars::new() }
     }
 
     /// What stands for this one in the scope of this thread, if it is in one.
@@ -164,11 +165,10 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
         if scope::any() {
             return self.with_scope(labels);
         }
-        let hit = match &self.store {
-            Store::Dense(dense) if Self::IS_DENSE => dense.hit(&labels),
-            Store::Open(open) if !Self::IS_DENSE => open.hit(&labels),
-            // What stands in for a dense one in a scope.
-            _ => None,
+        let hit = if Self::IS_DENSE {
+            self.dense.hit(&labels)
+        } else {
+            self.open.as_ref().and_then(|open| open.hit(&labels))
         };
         match hit {
             Some(at) => at,
@@ -238,7 +238,7 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
             return self.update_at(&found, update);
         }
         lost(Signal::Metrics, Reason::Cardinality, 1);
-        if let (true, Store::Open(open)) = (C::ADDS_UP, &self.store) {
+        if let (true, Some(open)) = (C::ADDS_UP, &self.open) {
             self.update_at(&open.other(labels), update);
         }
     }
@@ -246,17 +246,17 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     #[cold]
     #[inline(never)]
     fn find(&self, labels: Given<L>) -> At<'_, L, C> {
-        match &self.store {
-            Store::Dense(dense) => dense.find(labels),
-            Store::Open(open) => open.find(labels),
+        match &self.open {
+            None => self.dense.find(labels),
+            Some(open) => open.find(labels),
         }
     }
 
     #[cold]
     fn labels_at(&self, place: Place) -> Option<Arc<L>> {
-        match &self.store {
-            Store::Dense(dense) => dense.labels_at(place),
-            Store::Open(open) => open.labels_at(place),
+        match &self.open {
+            None => self.dense.labels_at(place),
+            Some(open) => open.labels_at(place),
         }
     }
 
@@ -287,9 +287,9 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     }
 
     fn remove_own(&self, labels: &L) -> bool {
-        match &self.store {
-            Store::Dense(dense) => dense.remove(labels),
-            Store::Open(open) => open.remove(labels),
+        match &self.open {
+            None => self.dense.remove(labels),
+            Some(open) => open.remove(labels),
         }
     }
 
@@ -302,9 +302,9 @@ impl<L: LabelSet, C: Cell> Family<L, C> {
     }
 
     fn retain_own(&self, keep: impl FnMut(&L) -> bool) {
-        match &self.store {
-            Store::Dense(dense) => dense.retain(keep),
-            Store::Open(open) => open.retain(keep),
+        match &self.open {
+            None => self.dense.retain(keep),
+            Some(open) => open.retain(keep),
         }
     }
 }
@@ -327,16 +327,16 @@ impl<L: LabelSet, C: Cell> AnyFamily for Family<L, C> {
 
     fn expire(&self, reading: &Reading) {
         let Some(ttl) = self.descriptor.ttl else { return };
-        match &self.store {
-            Store::Dense(dense) => dense.expire(reading, ttl),
-            Store::Open(open) => open.expire(reading, ttl),
+        match &self.open {
+            None => self.dense.expire(reading, ttl),
+            Some(open) => open.expire(reading, ttl),
         }
     }
 
     fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>) -> bool {
-        match &self.store {
-            Store::Dense(dense) => dense.page(cursor, viewer, &self.exemplars),
-            Store::Open(open) => open.page(cursor, viewer, &self.exemplars),
+        match &self.open {
+            None => self.dense.page(cursor, viewer, &self.exemplars),
+            Some(open) => open.page(cursor, viewer, &self.exemplars),
         }
     }
 }

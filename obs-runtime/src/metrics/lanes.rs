@@ -52,9 +52,10 @@ impl Place {
         self.at as usize / WORDS
     }
 
+    /// Where its words begin in the chunk: places begin at even words, so the compiler sees that the one after is there.
     #[inline]
     fn offset(self) -> usize {
-        self.at as usize % WORDS
+        self.at as usize % WORDS & !1
     }
 
     /// Adds `n` to the word `word` of this thread.
@@ -280,7 +281,7 @@ static PLACES: Mutex<Places> = Mutex::new(Places { next: 0, free: BTreeMap::new(
 
 /// A place of `width` words. `None` if there are none left, or none so wide.
 pub(crate) fn take(width: usize) -> Option<Place> {
-    let width = width + 1;
+    let width = with_tag(width);
     let mut places = lock(&PLACES);
     if let Some(place) = places.free.get_mut(&width).and_then(Vec::pop) {
         let generation = place.generation.checked_add(1).unwrap_or(1);
@@ -299,7 +300,12 @@ pub(crate) fn take(width: usize) -> Option<Place> {
 
 /// Gives a place of `width` words back. Its numbers are gone.
 pub(crate) fn give_back(place: Place, width: usize) {
-    lock(&PLACES).free.entry(width + 1).or_default().push(place);
+    lock(&PLACES).free.entry(with_tag(width)).or_default().push(place);
+}
+
+/// The words with the one that says the generation, an even number.
+const fn with_tag(width: usize) -> usize {
+    (width + 1).next_multiple_of(2)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
