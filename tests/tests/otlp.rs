@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use allocation_counter::measure;
 use obs_runtime::config::{Headers, ObservabilityConfig};
 use obs_runtime::engine::{Fields, FinishedSpan, SpanKind};
-use obs_runtime::export::otlp::{OtlpError, OtlpExporter};
+use obs_runtime::export::otlp::{Again, OtlpError, OtlpExporter};
 use obs_runtime::export::{Delivery, Exporter, Pipeline};
 use obs_runtime::{Ended, Level, SpanId, Telemetry, TraceId, info, info_span, observed};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
@@ -153,6 +154,18 @@ fn every_span_arrives_with_the_resource_and_the_headers() {
     let span = &request.resource_spans[0].scope_spans[0].spans[0];
     assert_eq!((span.name.as_str(), span.kind, span.flags), ("agent.create", 2, 0x301));
     assert_eq!(span.status.as_ref().map(|status| (status.code, status.message.as_str())), Some((2, "no room")));
+}
+
+#[test]
+fn a_request_is_written_without_an_allocation() {
+    let collector = Collector::start(taken);
+    let exporter = OtlpExporter::new(&collector.config(), "control").expect("nothing is wrong").expect("an endpoint");
+    let spans: Vec<FinishedSpan> = (0..100).map(|_| span()).collect();
+    let mut again = Again::new(exporter, &spans);
+    assert!(measure(|| assert!(!again.encode().is_empty())).count_total > 0, "the buffer grows");
+    assert_eq!(measure(|| assert!(!again.encode().is_empty())).count_total, 0);
+    assert_eq!(again.send(3), 300);
+    assert_eq!(collector.span_ids().len(), 100);
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl OtlpExporter {
             connection: None,
         }))
     }
+
+    /// Appends the request with these spans.
+    pub(super) fn encode(&mut self, out: &mut Message, batch: &Batch, range: Range<usize>) {
+        self.encoder.request(out, &self.resource, batch, range);
+    }
 }
 
 impl Address {

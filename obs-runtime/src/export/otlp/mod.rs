@@ -4,6 +4,7 @@
 //! [`Delivery::problem`](crate::export::Delivery). A request that fails in a way that may pass is tried again with growing
 //! pauses, or after the one that the collector asks for (`RetryInfo`, `Retry-After`), until `otlp_timeout` is over.
 
+mod again;
 mod answer;
 mod encode;
 mod error;
@@ -18,5 +19,7 @@ mod tls;
 mod tls;
 mod wire;
 
+#[doc(hidden)]
+pub use self::again::Again;
 pub use self::error::OtlpError;
 pub use self::exporter::OtlpExporter;
