@@ -48,14 +48,16 @@ pub(crate) struct Head {
     descriptor: &'static Descriptor,
     /// Whether a header was written.
     begun: bool,
-    /// The name that the samples begin with.
+    /// The name that the samples of histograms begin with.
     name: &'static str,
+    /// What is around the labels of all others.
+    around: (String, &'static str),
     /// The name and the word of the TYPE line.
     family: (&'static str, &'static str),
-    /// What the samples of the single kinds end in.
-    suffix: &'static str,
-    /// The texts of the bounds, with the infinite one.
+    /// How the lines of the buckets go on after the labels, up to the count; the infinite bound is the last.
     bounds: Vec<String>,
+    /// How they begin, of the series that is written.
+    bucket: String,
 }
 
 impl Head {
@@ -71,8 +73,13 @@ impl Head {
             (_, Kind::Info) => (base, (base, "info"), "_info"),
             (_, kind) => (name, (name, kind.as_str()), ""),
         };
-        let bounds = descriptor.buckets.iter().chain([&f64::INFINITY]).map(|bound| le(*bound, format)).collect();
-        Head { descriptor, begun: false, name, family, suffix, bounds }
+        let bounds = descriptor.buckets.iter().chain([&f64::INFINITY]);
+        let bounds = bounds.map(|bound| format!("le=\"{}\"}} ", le(*bound, format))).collect();
+        let around = match descriptor.labels {
+            [] => (format!("{name}{suffix}"), " "),
+            _ => (format!("{name}{suffix}{{"), "} "),
+        };
+        Head { descriptor, begun: false, name, around, family, bounds, bucket: String::new() }
     }
 
     /// OpenMetrics has the moment of birth of what only grows.
@@ -125,23 +132,24 @@ impl<'a> Encoder<'a> {
         let labels = shown.labels;
         match &shown.value {
             Value::Whole(value) => {
-                self.name(head.name, head.suffix, labels);
+                self.around(&head.around, labels);
                 self.whole(*value);
             }
             Value::Number(value) => {
-                self.name(head.name, head.suffix, labels);
+                self.around(&head.around, labels);
                 self.number(*value);
             }
             Value::Histogram { counts, sum, .. } => {
                 let mut total = 0;
-                for (at, (count, le)) in counts.iter().zip(&head.bounds).enumerate() {
+                let Head { bucket, bounds, .. } = head;
+                bucket.clear();
+                for part in [head.name, "_bucket{", labels, if labels.is_empty() { "" } else { "," }] {
+                    bucket.push_str(part);
+                }
+                for (at, (count, le)) in counts.iter().zip(bounds).enumerate() {
                     total += count;
-                    self.out.push_str(head.name);
-                    self.out.push_str("_bucket{");
-                    self.out.push_str(labels);
-                    self.out.push_str(if labels.is_empty() { "le=\"" } else { ",le=\"" });
+                    self.out.push_str(bucket);
                     self.out.push_str(le);
-                    self.out.push_str("\"} ");
                     self.digits(total);
                     if self.format == Format::OpenMetrics
                         && let Some((_, exemplar)) = shown.exemplars.iter().find(|(bucket, _)| *bucket == at)
@@ -198,6 +206,12 @@ impl<'a> Encoder<'a> {
             self.out.push_str(labels);
             self.out.push_str("} ");
         }
+    }
+
+    fn around(&mut self, (before, after): &(String, &'static str), labels: &str) {
+        self.out.push_str(before);
+        self.out.push_str(labels);
+        self.out.push_str(after);
     }
 
     fn digits(&mut self, value: u64) {
