@@ -241,20 +241,27 @@ impl Reading {
         }
     }
 
-    /// The sums of many places of one word. One lane after the other, so that the processor fetches many of its words at a
-    /// time: those of one place lie far apart.
-    pub(crate) fn sums(&self, places: &[Place], sums: &mut Vec<u64>) {
-        sums.clear();
-        sums.resize(places.len(), 0);
-        for directory in &self.directories {
-            for (place, sum) in places.iter().zip(&mut *sums) {
-                let Some(chunk) = directory.get(place.chunk()).and_then(OnceLock::get) else { continue };
-                let Some((tag, found)) = place.words(chunk, 1) else { continue };
-                let mut word = [0];
-                if words::read(tag, found, place.generation, &mut word) {
-                    *sum = sum.wrapping_add(word[0]);
-                }
-            }
+    /// The sums of many places of one word, packed, where 0 is no place. Quick where they follow each other: then the processor
+    /// reads ahead in all lanes at once.
+    pub(crate) fn sums(&self, places: &[u64], sums: &mut Vec<u64>) {
+        let chunk_of = |place: &u64| Place::unpack(*place).chunk();
+        let mut chunks: Vec<&Chunk> = Vec::with_capacity(self.directories.len());
+        for run in places.chunk_by(|one, next| chunk_of(one) == chunk_of(next)) {
+            let here = run.first().map_or(0, chunk_of);
+            chunks.clear();
+            chunks.extend(self.directories.iter().filter_map(|directory| directory.get(here)?.get()));
+            sums.extend(run.iter().map(|place| {
+                let place = Place::unpack(*place);
+                chunks.iter().fold(0_u64, |sum, chunk| {
+                    let mut word = [0];
+                    match place.words(chunk, 1) {
+                        Some((tag, found)) if words::read(tag, found, place.generation, &mut word) => {
+                            sum.wrapping_add(word[0])
+                        }
+                        _ => sum,
+                    }
+                })
+            }));
         }
     }
 

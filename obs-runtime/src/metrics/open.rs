@@ -1,7 +1,6 @@
 //! The series of open labels: a bounded map, keyed by the whole tuple.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::metrics::exemplar::Exemplars;
 use crate::metrics::family::{At, Given};
 use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
+use crate::metrics::roll::Roll;
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
 use crate::metrics::table::Finder;
 use crate::metrics::text;
@@ -24,8 +24,7 @@ pub(crate) struct Open<L, C: Cell> {
 }
 
 struct All<L, C: Cell> {
-    /// By their labels as they are written, which are equal for equal tuples and for no others, as quotes are escaped.
-    series: BTreeMap<Box<str>, Found<L, C>>,
+    series: Roll<Arc<Series<L, C>>>,
     /// How many of them are somebody's own, not one of those that take what found no room.
     own: usize,
     /// For each open label, its values and how many series have each.
@@ -40,7 +39,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         let closed = L::LABELS.iter().filter_map(|label| Some(label.values?.len()));
         let limit = closed.fold(open, usize::saturating_mul);
         let values = L::LABELS.iter().map(|_| HashMap::new()).collect();
-        let all = Mutex::new(All { series: BTreeMap::new(), own: 0, values, limit });
+        let all = Mutex::new(All { series: Roll::new(), own: 0, values, limit });
         Open { descriptor, finder: Finder::new(), all }
     }
 
@@ -95,7 +94,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
 
     pub(crate) fn retain(&self, mut keep: impl FnMut(&L) -> bool) {
         // No lock is held while the caller's code runs: it may well use this metric.
-        let every: Vec<_> = self.lock().series.values().map(|(series, _)| Arc::clone(series)).collect();
+        let every: Vec<_> = self.lock().series.every().map(|(series, _)| Arc::clone(series)).collect();
         for labels in every.iter().filter_map(|series| series.labels.as_deref()) {
             if !keep(labels) {
                 self.remove(labels);
@@ -104,7 +103,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     }
 
     pub(crate) fn expire(&self, reading: &Reading, ttl: Duration) {
-        let every: Vec<_> = self.lock().series.values().cloned().collect();
+        let every: Vec<_> = self.lock().series.every().map(|(series, place)| (Arc::clone(series), place)).collect();
         for (series, place) in every {
             if let Some(labels) = &series.labels
                 && series.expired(place, self.descriptor, reading, ttl)
@@ -117,37 +116,45 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     /// The labels of the series at `place`.
     pub(crate) fn labels_at(&self, place: Place) -> Option<Arc<L>> {
         let all = self.lock();
-        let (series, _) = all.series.values().find(|(_, here)| *here == Some(place))?;
+        let (series, _) = all.series.every().find(|(_, here)| *here == Some(place))?;
         series.labels.clone()
     }
 
     /// Shows the next series, in the order of their labels; says whether there are more.
     pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>, exemplars: &Exemplars) -> bool {
-        let after = cursor.after.as_deref().map_or(Unbounded, Excluded);
+        let Cursor { after, sums, .. } = cursor;
+        if C::OF_WORD.is_some() && after.is_none() {
+            // The lock is free in between, for who has a new series.
+            while self.lock().series.add_up(viewer.reading, sums) {}
+        }
         let all = self.lock();
-        let page = all.series.range::<str, _>((after, Unbounded)).take(page_of::<C>());
-        let mut last = None;
-        let mut count = 0;
         if C::ASKS {
             // Callbacks are asked without the lock: they may well use this metric.
-            let page: Vec<_> = page.map(|(labels, found)| (labels.clone(), found.clone())).collect();
+            let page = all.series.after(after.as_deref()).take(page_of::<C>());
+            let found = |number| all.series.at(number).map(|(series, place)| (Arc::clone(series), place));
+            let page: Vec<_> = page.filter_map(|(labels, number)| Some((labels.to_owned(), found(number)?))).collect();
             drop(all);
             let shown = page.iter().map(|(labels, (series, place))| (&**labels, &**series, *place));
             viewer.page(shown, self.descriptor, exemplars);
-            count = page.len();
-            last = page.into_iter().next_back().map(|(labels, _)| labels.into());
-        } else {
-            let counted = page.map(|(labels, (series, place))| {
-                count += 1;
-                if count == page_of::<C>() {
-                    last = Some(labels.to_string());
-                }
-                (&**labels, &**series, *place)
-            });
-            viewer.page(counted, self.descriptor, exemplars);
+            *after = page.into_iter().next_back().map(|(labels, _)| labels);
+            return after.is_some();
         }
-        cursor.after = last;
-        count == page_of::<C>()
+        let mut last = None;
+        let page = all.series.after(after.as_deref()).take(page_of::<C>()).inspect(|(labels, _)| last = Some(*labels));
+        if let Some(of_word) = C::OF_WORD {
+            page.for_each(|(labels, number)| {
+                let value = of_word(all.series.sum(number, sums, viewer.reading));
+                viewer.word(labels, value, || all.series.at(number).map_or(0, |(series, _)| series.created()));
+            });
+        } else {
+            let page = page.filter_map(|(labels, number)| {
+                let (series, place) = all.series.at(number)?;
+                Some((labels, &**series, place))
+            });
+            viewer.page(page, self.descriptor, exemplars);
+        }
+        *after = last.map(str::to_owned);
+        after.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, All<L, C>> {
@@ -174,14 +181,13 @@ impl<L: LabelSet, C: Cell> All<L, C> {
 
     fn get(&self, descriptor: &'static Descriptor, key: &Key) -> Option<Found<L, C>> {
         let rendered = text::labels(descriptor, key.texts());
-        self.series.get(&*rendered).cloned()
+        self.series.get(&rendered)
     }
 
     fn put(&mut self, open: &Open<L, C>, key: &Key, labels: Option<&Arc<L>>) -> Found<L, C> {
         let series = Arc::new(Series::new(labels.cloned()));
         let place = if C::IN_LANES { lanes::take(C::width(open.descriptor)) } else { None };
-        let rendered = text::labels(open.descriptor, key.texts()).into_boxed_str();
-        self.series.insert(rendered, (Arc::clone(&series), place));
+        self.series.insert(&text::labels(open.descriptor, key.texts()), Arc::clone(&series), place);
         if labels.is_some() {
             self.own += 1;
             open.finder.insert(key, place, Arc::clone(&series) as _);
@@ -199,7 +205,7 @@ impl<L: LabelSet, C: Cell> All<L, C> {
 
     fn remove(&mut self, open: &Open<L, C>, key: &Key) -> Option<Arc<Series<L, C>>> {
         let rendered = text::labels(open.descriptor, key.texts());
-        let (series, place) = self.series.remove(&*rendered)?;
+        let (series, place) = self.series.remove(&rendered)?;
         open.finder.remove(key);
         if let Some(place) = place {
             lanes::give_back(place, C::width(open.descriptor));
@@ -231,6 +237,6 @@ impl<L, C: Cell> Drop for Open<L, C> {
     fn drop(&mut self) {
         let width = C::width(self.descriptor);
         let all = self.all.get_mut().unwrap_or_else(PoisonError::into_inner);
-        all.series.values().filter_map(|(_, place)| *place).for_each(|place| lanes::give_back(place, width));
+        all.series.every().filter_map(|(_, place)| place).for_each(|place| lanes::give_back(place, width));
     }
 }

@@ -8,6 +8,7 @@ use crate::metrics::cell::{Cell, Used};
 use crate::metrics::descriptor::{Descriptor, Kind};
 use crate::metrics::exemplar::{Exemplar, Exemplars};
 use crate::metrics::lanes::{Place, Reading};
+use crate::metrics::roll::Sums;
 use crate::metrics::text::Value;
 
 /// One series, with what it is called.
@@ -103,13 +104,19 @@ impl Viewer<'_> {
         for (labels, series, place) in page {
             let Some(place) = place else { continue };
             found.push((labels, series));
-            places.push(place);
+            places.push(place.pack());
         }
         self.reading.sums(&places, &mut sums);
         for ((labels, series), sum) in found.into_iter().zip(sums) {
-            let created = if self.births { series.created() } else { 0 };
-            (self.show)(&Shown { labels, created, value: of_word(sum), exemplars: &[] });
+            self.word(labels, of_word(sum), || series.created());
         }
+    }
+
+    /// Shows a series of one word, whose value is known.
+    #[inline]
+    pub(crate) fn word(&mut self, labels: &str, value: Value, created: impl FnOnce() -> u64) {
+        let created = if self.births { created() } else { 0 };
+        (self.show)(&Shown { labels, created, value, exemplars: &[] });
     }
 
     fn view<L, C: Cell>(
@@ -147,6 +154,7 @@ pub(crate) struct Shown<'a> {
 pub(crate) struct Cursor {
     pub(crate) index: usize,
     pub(crate) after: Option<String>,
+    pub(crate) sums: Sums,
 }
 
 /// How many series are shown at a time; in between nothing is locked, and what was written is handed on. Those of one word

@@ -1,0 +1,233 @@
+//! A map from texts that is read in their order. Neighbours lie together in memory, so that who reads all of them does not wait
+//! for each.
+
+use std::cmp::Ordering;
+
+/// What each text stands for, in the order of the texts.
+pub(crate) struct Sorted<V> {
+    /// In order; none is empty.
+    pages: Vec<Page<V>>,
+    len: usize,
+}
+
+/// Some texts that follow each other.
+struct Page<V> {
+    /// All of them, with nothing in between.
+    texts: String,
+    /// Where each one ends.
+    ends: Vec<usize>,
+    values: Vec<V>,
+}
+
+/// How many texts a page has at most: half of them are moved for a new one.
+const FULL: usize = 128;
+
+impl<V> Sorted<V> {
+    pub(crate) const fn new() -> Self {
+        Sorted { pages: Vec::new(), len: 0 }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn get(&self, text: &str) -> Option<&V> {
+        let page = self.pages.get(self.page_of(text))?;
+        page.values.get(page.find(text).ok()?)
+    }
+
+    /// Adds a text that is not there yet.
+    pub(crate) fn insert(&mut self, text: &str, value: V) {
+        self.len += 1;
+        let number = self.page_of(text);
+        let Some(page) = self.pages.get_mut(number) else { return self.pages.push(Page::of(text, value)) };
+        let at = page.find(text).unwrap_or_else(|at| at);
+        if page.len() < FULL {
+            return page.insert(at, text, value);
+        }
+        if at == FULL {
+            // Texts that come in their order leave full pages behind them.
+            return self.pages.insert(number + 1, Page::of(text, value));
+        }
+        let mut upper = page.split_off(FULL / 2);
+        match at.checked_sub(FULL / 2) {
+            Some(at) => upper.insert(at, text, value),
+            None => page.insert(at, text, value),
+        }
+        self.pages.insert(number + 1, upper);
+    }
+
+    pub(crate) fn remove(&mut self, text: &str) -> Option<V> {
+        let number = self.page_of(text);
+        let page = self.pages.get_mut(number)?;
+        let value = page.remove(page.find(text).ok()?);
+        self.len -= 1;
+        for number in [number, number.saturating_sub(1)] {
+            if let Some([page, next]) = self.pages.get_mut(number..number + 2)
+                && page.len() + next.len() <= FULL
+            {
+                page.append(next);
+                self.pages.remove(number + 1);
+            }
+        }
+        if self.len == 0 {
+            self.pages.clear();
+        }
+        Some(value)
+    }
+
+    /// Some of those that come after `text`, the next ones; of all, if there is none. There are no more when there are none.
+    pub(crate) fn after(&self, text: Option<&str>) -> impl Iterator<Item = (&str, &V)> {
+        let mut number = text.map_or(0, |text| self.page_of(text));
+        let mut skipped = 0;
+        if let (Some(text), Some(page)) = (text, self.pages.get(number)) {
+            skipped = page.find(text).map_or_else(|at| at, |at| at + 1);
+            if skipped == page.len() {
+                (number, skipped) = (number + 1, 0);
+            }
+        }
+        let page = self.pages.get(number);
+        let (texts, ends, values) =
+            page.map_or(("", &[][..], &[][..]), |page| (&*page.texts, &*page.ends, &*page.values));
+        let mut start = page.map_or(0, |page| page.start(skipped));
+        let rest = ends.get(skipped..).unwrap_or_default().iter().zip(values.get(skipped..).unwrap_or_default());
+        rest.map(move |(end, value)| {
+            let text = texts.get(start..*end).unwrap_or_default();
+            start = *end;
+            (text, value)
+        })
+    }
+
+    /// The page where `text` is, or would be.
+    fn page_of(&self, text: &str) -> usize {
+        self.pages.partition_point(|page| page.text(0) <= text).saturating_sub(1)
+    }
+}
+
+impl<V> Page<V> {
+    fn of(text: &str, value: V) -> Self {
+        Page { texts: text.to_owned(), ends: vec![text.len()], values: vec![value] }
+    }
+
+    const fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn start(&self, at: usize) -> usize {
+        at.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    fn text(&self, at: usize) -> &str {
+        &self.texts[self.start(at)..self.ends[at]]
+    }
+
+    /// Where `text` is, or where it would be.
+    fn find(&self, text: &str) -> Result<usize, usize> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            match self.text(middle).cmp(text) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        Err(low)
+    }
+
+    fn insert(&mut self, at: usize, text: &str, value: V) {
+        let start = self.start(at);
+        self.texts.insert_str(start, text);
+        self.ends.insert(at, start);
+        self.ends[at..].iter_mut().for_each(|end| *end += text.len());
+        self.values.insert(at, value);
+    }
+
+    fn remove(&mut self, at: usize) -> V {
+        let (start, end) = (self.start(at), self.ends[at]);
+        self.texts.replace_range(start..end, "");
+        self.ends.remove(at);
+        self.ends[at..].iter_mut().for_each(|later| *later -= end - start);
+        self.values.remove(at)
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let start = self.start(at);
+        let mut ends = self.ends.split_off(at);
+        ends.iter_mut().for_each(|end| *end -= start);
+        Page { texts: self.texts.split_off(start), ends, values: self.values.split_off(at) }
+    }
+
+    fn append(&mut self, next: &mut Self) {
+        let start = self.texts.len();
+        self.texts.push_str(&next.texts);
+        self.ends.extend(next.ends.iter().map(|end| end + start));
+        self.values.append(&mut next.values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn every(sorted: &Sorted<u64>) -> Vec<(String, u64)> {
+        let mut every: Vec<(String, u64)> = Vec::new();
+        loop {
+            let before = every.len();
+            let last = every.last().map(|(text, _)| text.clone());
+            every.extend(sorted.after(last.as_deref()).map(|(text, value)| (text.to_owned(), *value)));
+            if every.len() == before {
+                return every;
+            }
+        }
+    }
+
+    /// Puts texts in and takes them out at random, and asks a map of the standard library what is right.
+    #[test]
+    fn it_holds_what_a_map_holds_in_the_same_order() {
+        let mut state = 7_u64;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let (mut sorted, mut map) = (Sorted::new(), BTreeMap::new());
+        // It grows, stays, is emptied and grows again.
+        for (steps, inserts) in [(6_000, 9), (6_000, 5), (20_000, 1), (3_000, 9)] {
+            for step in 0..steps {
+                let text = format!("é{}", random(5_000));
+                if random(10) >= inserts {
+                    assert_eq!(sorted.remove(&text), map.remove(&text));
+                } else if sorted.get(&text).is_none() {
+                    sorted.insert(&text, step);
+                    map.insert(text, step);
+                }
+            }
+            assert_eq!(sorted.len(), map.len());
+            assert_eq!(every(&sorted), map.iter().map(|(text, value)| (text.clone(), *value)).collect::<Vec<_>>());
+            for at in 0..5_000 {
+                let text = format!("é{at}");
+                assert_eq!(sorted.get(&text), map.get(&text));
+                let next = map.range(text.clone()..).find(|(found, _)| **found != text);
+                assert_eq!(sorted.after(Some(&text)).next(), next.map(|(text, value)| (text.as_str(), value)));
+            }
+        }
+        for text in map.keys() {
+            assert!(sorted.remove(text).is_some());
+        }
+        assert!(sorted.pages.is_empty());
+    }
+
+    #[test]
+    fn pages_are_filled_whatever_the_order() {
+        let mut ascending = Sorted::new();
+        (1_000..2_000).for_each(|number| ascending.insert(&number.to_string(), ()));
+        assert_eq!(ascending.pages.len(), 1_000_usize.div_ceil(FULL));
+        let mut descending = Sorted::new();
+        (1_000..2_000).rev().for_each(|number| descending.insert(&number.to_string(), ()));
+        assert!(descending.pages.len() <= 1_000 / (FULL / 2));
+        (1_000..1_990).for_each(|number| assert!(descending.remove(&number.to_string()).is_some()));
+        assert_eq!(descending.pages.len(), 1);
+    }
+}
