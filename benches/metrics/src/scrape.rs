@@ -54,7 +54,8 @@ fn fill(update: impl Fn(usize) + Sync) -> f64 {
 
 struct Scraped {
     name: &'static str,
-    scrape: Box<dyn Fn() -> usize>,
+    /// Shows the text, in one or more pieces.
+    scrape: Box<dyn Fn(&mut dyn FnMut(&[u8]))>,
     bytes: f64,
 }
 
@@ -64,7 +65,9 @@ pub fn run(rounds: usize) {
     for _ in 0..rounds {
         for (scraped, times) in all.iter().zip(&mut times) {
             let begun = Instant::now();
-            std::hint::black_box((scraped.scrape)());
+            (scraped.scrape)(&mut |piece| {
+                std::hint::black_box(piece);
+            });
             times.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     }
@@ -74,13 +77,10 @@ pub fn run(rounds: usize) {
     );
     for (scraped, times) in all.iter().zip(&mut times) {
         let mut lines = 0;
-        let extra = bench_heap::taken(|| lines = (scraped.scrape)()).peak as f64 / 1e6;
+        let mut count = |piece: &[u8]| lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        let extra = bench_heap::taken(|| (scraped.scrape)(&mut count)).peak as f64 / 1e6;
         println!("| {} | {} | {extra:.2} | {lines} | {:.0} |", scraped.name, summary(times), scraped.bytes);
     }
-}
-
-fn lines(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// The whole text, piece by piece, as `/metrics` writes it.
@@ -90,13 +90,11 @@ fn ours() -> Scraped {
     (0..HISTOGRAMS).for_each(|at| set.scraped_seconds.with(labels(at)).observe(0.01));
     let registry = Registry::new();
     registry.register(&set).expect("free names");
-    let scrape = Box::new(move || {
-        let mut seen = 0;
+    let scrape = Box::new(move |show: &mut dyn FnMut(&[u8])| {
         registry.encode_to(&mut |piece| {
-            seen += lines(piece.as_bytes());
+            show(piece.as_bytes());
             true
         });
-        seen
     });
     Scraped { name: "obs-runtime, streamed", scrape, bytes }
 }
@@ -112,8 +110,9 @@ fn prometheus() -> Scraped {
     let registry = prometheus::Registry::new();
     registry.register(Box::new(counter)).expect("a free name");
     registry.register(Box::new(histogram)).expect("a free name");
-    let scrape =
-        Box::new(move || lines(TextEncoder::new().encode_to_string(&registry.gather()).expect("sound").as_bytes()));
+    let scrape = Box::new(move |show: &mut dyn FnMut(&[u8])| {
+        show(TextEncoder::new().encode_to_string(&registry.gather()).expect("sound").as_bytes());
+    });
     Scraped { name: "prometheus", scrape, bytes }
 }
 
@@ -135,10 +134,10 @@ fn prometheus_client() -> Scraped {
     let mut registry = prometheus_client::registry::Registry::default();
     registry.register("scraped", "Requests.", counter);
     registry.register("scraped_seconds", "Durations.", histogram);
-    let scrape = Box::new(move || {
+    let scrape = Box::new(move |show: &mut dyn FnMut(&[u8])| {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("sound");
-        lines(text.as_bytes())
+        show(text.as_bytes());
     });
     Scraped { name: "prometheus-client", scrape, bytes }
 }
@@ -180,10 +179,10 @@ fn measured() -> Scraped {
         let [method, path, id] = texts(at);
         group.scraped_seconds.observe(Open { method: &method, path: &path, id: &id }, 0.01);
     }
-    let scrape = Box::new(move || {
+    let scrape = Box::new(move |show: &mut dyn FnMut(&[u8])| {
         let mut encoder = BufferedTextEncoder::new();
         group.collect_group_into(&mut encoder).expect("memory does not fail");
-        lines(&encoder.finish())
+        show(&encoder.finish());
     });
     Scraped { name: "measured", scrape, bytes }
 }
