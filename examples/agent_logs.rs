@@ -47,16 +47,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let callers = BearerTokens::new().with("ana", ana).with("ben", ben);
     let key = TokenKey::in_file(&kept.join("token.key"))?;
     let api = LogsApi::new(store, callers, owners, key);
+    let followers = api.followers();
 
     let app = Router::new().merge(api.router()).layer(obs_http::layer());
     let listener = TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "Listening");
     axum::serve(listener, app)
-        .with_graceful_shutdown(async {
+        .with_graceful_shutdown(async move {
             // Without signals there is nothing to wait for: it runs until it is killed.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            // Who follows a log never ends by themselves.
+            followers.end();
         })
         .await?;
 

@@ -37,7 +37,7 @@
 //! | keep them in a Loki | `Loki` (feature `loki`) |
 //! | keep them in CloudWatch | `CloudWatch` (feature `cloudwatch`) |
 //! | keep them somewhere else | [`LogStore`] |
-//! | serve them | [`LogsApi`]: routes and parameters; [`Caller`], [`Ownership`], [`Limits`], [`TokenKey`] |
+//! | serve them | [`LogsApi`]: routes and parameters; [`Caller`], [`Ownership`], [`Limits`], [`TokenKey`], [`Followers`] |
 //! | see what is collected, skipped, kept | [`LogsMetrics`]: `obs_logs_*` |
 //!
 //! # A line
@@ -85,7 +85,7 @@ pub use aws_sdk_cloudwatchlogs;
 pub use crate::collect::{Attribution, Collecting, Collector, Container, Manifests, PodName, Position};
 pub use crate::metrics::{Append, AppendLabels, Fault, FaultLabels, LogsMetrics, Skipped, SkippedLabels, StreamLabels};
 pub use crate::model::{AgentId, Entry, InvalidId, Level, Line, Stream, TraceId, UserId};
-pub use crate::serve::{BearerTokens, BoxError, Caller, Limits, LogsApi, Ownership, TokenKey};
+pub use crate::serve::{BearerTokens, BoxError, Caller, Followers, Limits, LogsApi, Ownership, TokenKey};
 pub use crate::store::{
     AgentLines, Batch, Checkpoint, Cursor, Direction, Embedded, Filter, Found, LogStore, Owner, Page, Read, Retention,
     Start, StoreError, Watch,

@@ -98,10 +98,13 @@ impl Platform {
         let forever = Duration::from_secs(100 * 365 * 24 * 60 * 60);
         let store = Embedded::open(root.path(), Retention::default().age(forever)).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
+        Platform { router: Self::router(&store, asked.clone(), change), store, asked, _root: root }
+    }
+
+    fn router(store: &Embedded, asked: Arc<AtomicUsize>, change: impl FnOnce(LogsApi) -> LogsApi) -> Router {
         let tokens = BearerTokens::new().with("secret-1", user("u1")).with("secret-2", user("u2"));
-        let owners = Owners { asked: asked.clone() };
-        let api = LogsApi::new(Arc::new(store.clone()), tokens, owners, TokenKey::from_bytes([1; 32]));
-        Platform { router: change(api).router(), store, asked, _root: root }
+        let api = LogsApi::new(Arc::new(store.clone()), tokens, Owners { asked }, TokenKey::from_bytes([1; 32]));
+        change(api).router()
     }
 
     fn append(&self, id: &str, lines: &[Line<'_>]) {
@@ -349,6 +352,8 @@ async fn what_cannot_be_found_out_is_503() {
 struct Events {
     body: Body,
     text: String,
+    /// Why the stream ends, if that was said.
+    ended: Option<String>,
 }
 
 impl Events {
@@ -360,6 +365,7 @@ impl Events {
                 if let (Some(id), Some(data)) = (field("id: "), field("data: ")) {
                     return Some((id, serde_json::from_str(&data).unwrap()));
                 }
+                self.ended = field("event: ").or(self.ended.take());
                 continue;
             }
             let frame = self.body.frame().await?.unwrap();
@@ -384,7 +390,7 @@ async fn follow(platform: &Platform, path: &str, last_event: Option<&str>) -> Ev
     let response = platform.request(request).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    Events { body: response.into_body(), text: String::new() }
+    Events { body: response.into_body(), text: String::new(), ended: None }
 }
 
 #[tokio::test]
@@ -423,6 +429,30 @@ async fn a_follower_is_told_only_of_what_it_asked_for_and_soon() {
     let begun = Instant::now();
     assert_eq!(events.messages(1).await, ["yes"]);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn followers_end_when_the_server_stops_and_go_on_behind_their_last_event() {
+    let mut followers = None;
+    let mut platform = Platform::with(|api| {
+        followers = Some(api.followers());
+        api
+    });
+    platform.append_texts("a1", 0..2);
+    let mut events = follow(&platform, "/v1/agents/a1/logs?follow=1&tail=2", None).await;
+    events.next().await.unwrap();
+    let (seen, _) = events.next().await.unwrap();
+    let waits = tokio::spawn(async move {
+        assert!(events.next().await.is_none(), "the stream ends");
+        events.ended
+    });
+    followers.unwrap().end();
+    assert_eq!(waits.await.unwrap().as_deref(), Some("stopping"));
+    platform.append_texts("a1", 2..3);
+    // The server that comes next.
+    platform.router = Platform::router(&platform.store, platform.asked.clone(), |api| api);
+    let mut events = follow(&platform, "/v1/agents/a1/logs?follow=1&tail=2", Some(&seen)).await;
+    assert_eq!(events.messages(1).await, ["2"]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use futures_util::stream;
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 use obs_runtime::{info, warn};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
@@ -27,6 +28,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// So often it is asked whose the agent is.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
+/// Ends the streams of those who follow a log, for a server that stops: otherwise it would wait for them.
+///
+/// Clones are the same. Whoever follows meets the event `stopping` and the end of the stream, connects again, wherever that leads, and goes on
+/// behind its last event.
+#[derive(Clone, Debug)]
+pub struct Followers {
+    ending: watch::Sender<bool>,
+}
+
+impl Followers {
+    pub(super) fn new() -> Self {
+        Followers { ending: watch::Sender::new(false) }
+    }
+
+    /// Ends the streams that are open, and each that is opened from now on.
+    pub fn end(&self) {
+        self.ending.send_replace(true);
+    }
+}
+
 /// Opens the stream: the newest lines, or those behind the last event, and then every new one.
 pub(super) async fn follow(shared: Arc<Shared>, admitted: Admitted) -> Response {
     // Before anything is read: what comes from here on is told.
@@ -39,6 +60,7 @@ pub(super) async fn follow(shared: Arc<Shared>, admitted: Admitted) -> Response 
         },
     };
     let follower = Follower {
+        ending: shared.followers.ending.subscribe(),
         shared,
         admitted,
         watch,
@@ -60,6 +82,8 @@ struct Follower {
     shared: Arc<Shared>,
     admitted: Admitted,
     watch: Watch,
+    /// Whether the server stops.
+    ending: watch::Receiver<bool>,
     /// Behind the last line that was read.
     cursor: Cursor,
     /// Lines that were read and not sent.
@@ -80,6 +104,9 @@ impl Follower {
             if let Some(found) = self.waiting.pop_front() {
                 return Some(self.event(&found));
             }
+            if *self.ending.borrow() {
+                return self.end("stopping");
+            }
             if Instant::now() >= self.ask && !self.is_still_theirs().await {
                 return self.end("gone");
             }
@@ -93,6 +120,7 @@ impl Follower {
                         tokio::select! {
                             () = self.watch.changed() => {}
                             () = sleep_until(self.ask) => {}
+                            _ = self.ending.wait_for(|ending| *ending) => {}
                         }
                     }
                 }

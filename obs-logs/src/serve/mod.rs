@@ -22,6 +22,7 @@ use utoipa::{Modify, OpenApi};
 
 use self::admit::{Access, admit};
 pub use self::caller::{BearerTokens, BoxError, Caller, Ownership};
+pub use self::follow::Followers;
 use self::limit::Limiter;
 pub use self::limit::Limits;
 use self::page::LogPage;
@@ -51,6 +52,8 @@ const AGENT_ID: &str = "agent_id";
 /// lines: it is always there, and an answer without lines says that there is nothing new yet. With `order=desc` the newest line is the first, and
 /// `next_token` reads on to older ones until it is `null`. A search that takes longer than some seconds is answered with what it found so far.
 ///
+/// A follower's stream ends with an event that says why, `gone`, `error` or `stopping`; [`followers`](Self::followers) is for a server that stops.
+///
 /// An agent that is not there and one of somebody else are answered alike, byte for byte and through the same look-ups. Every
 /// access is told to the audit stream (target `audit`), refused ones too.
 pub struct LogsApi {
@@ -63,6 +66,7 @@ struct Shared {
     ownership: Box<dyn Ownership>,
     key: TokenKey,
     limiter: Arc<Limiter>,
+    followers: Followers,
 }
 
 impl LogsApi {
@@ -72,7 +76,8 @@ impl LogsApi {
     pub fn new(store: Arc<dyn LogStore>, caller: impl Caller, ownership: impl Ownership, key: TokenKey) -> Self {
         let limiter = Arc::new(Limiter::new(Limits::default()));
         let (caller, ownership) = (Box::new(caller), Box::new(ownership));
-        LogsApi { shared: Shared { store, caller, ownership, key, limiter } }
+        let followers = Followers::new();
+        LogsApi { shared: Shared { store, caller, ownership, key, limiter, followers } }
     }
 
     /// Other limits for each user.
@@ -80,6 +85,12 @@ impl LogsApi {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.shared.limiter = Arc::new(Limiter::new(limits));
         self
+    }
+
+    /// Ends the streams of followers, when the server stops.
+    #[must_use]
+    pub fn followers(&self) -> Followers {
+        self.shared.followers.clone()
     }
 
     /// The routes, to be merged into a router of one's own; they bring no layers.
