@@ -16,28 +16,61 @@ pub(super) struct Invalid;
 
 /// The list that the `values` of the headers make together, in one text without white space around its members; nothing if it has no member.
 pub(super) fn join<'c>(values: impl Iterator<Item = &'c [u8]>) -> Result<Option<Arc<str>>, Invalid> {
-    let mut text = String::new();
-    let mut keys: Vec<&[u8]> = Vec::new();
+    let mut members = Members { members: [("", ""); MAX_MEMBERS], count: 0 };
     let mut bytes = 0;
     for value in values {
         bytes += value.len() + 1;
         if bytes > MAX_BYTES {
             return Err(Invalid);
         }
-        for member in value.split(|byte| *byte == b',').map(trim_ows).filter(|member| !member.is_empty()) {
-            let equals = member.iter().position(|byte| *byte == b'=').ok_or(Invalid)?;
-            let key = &member[..equals];
-            if !is_key(key) || !is_value(&member[equals + 1..]) || keys.contains(&key) || keys.len() == MAX_MEMBERS {
-                return Err(Invalid);
+        value.split(|byte| *byte == b',').map(trim_ows).try_for_each(|member| members.add(member))?;
+    }
+    Ok(members.text())
+}
+
+/// The members so far.
+struct Members<'c> {
+    /// Each with its key.
+    members: [(&'c str, &'c str); MAX_MEMBERS],
+    count: usize,
+}
+
+impl<'c> Members<'c> {
+    fn add(&mut self, member: &'c [u8]) -> Result<(), Invalid> {
+        if member.is_empty() {
+            return Ok(());
+        }
+        let member = std::str::from_utf8(member).map_err(|_| Invalid)?;
+        let (key, value) = member.split_once('=').ok_or(Invalid)?;
+        let is_known = self.all().iter().any(|(known, _)| *known == key);
+        if !is_key(key.as_bytes()) || !is_value(value.as_bytes()) || is_known || self.count == MAX_MEMBERS {
+            return Err(Invalid);
+        }
+        self.members[self.count] = (key, member);
+        self.count += 1;
+        Ok(())
+    }
+
+    fn all(&self) -> &[(&'c str, &'c str)] {
+        &self.members[..self.count]
+    }
+
+    fn text(&self) -> Option<Arc<str>> {
+        match self.all() {
+            [] => None,
+            [(_, only)] => Some((*only).into()),
+            several => {
+                let length = several.iter().map(|(_, member)| member.len() + 1).sum();
+                let mut text = String::with_capacity(length);
+                for (_, member) in several {
+                    text.push_str(member);
+                    text.push(',');
+                }
+                text.pop();
+                Some(text.into())
             }
-            keys.push(key);
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(std::str::from_utf8(member).map_err(|_| Invalid)?);
         }
     }
-    Ok((!text.is_empty()).then(|| text.into()))
 }
 
 /// The member of OpenTelemetry, by its specification "TraceState handling".
