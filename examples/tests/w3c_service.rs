@@ -507,7 +507,7 @@ mod list {
 mod key {
     use super::*;
 
-    const ALL: &str = "abcdefghijklmnopqrstuvwxyz0123456789_-*/";
+    pub(super) const ALL: &str = "abcdefghijklmnopqrstuvwxyz0123456789_-*/";
 
     #[test]
     fn every_character_that_is_allowed_is_kept() {
@@ -561,7 +561,10 @@ mod value {
     #[test]
     fn every_character_that_is_allowed_is_kept() {
         let all: String = (' '..='~').filter(|c| !matches!(c, ',' | '=')).collect();
-        Harness::start().keeps(&format!("foo={all}"));
+        let harness = Harness::start();
+        for key in ["foo", super::key::ALL, &format!("{}@a-z0-9_-*/", super::key::ALL)] {
+            harness.keeps(&format!("{key}={all}"));
+        }
     }
 
     #[test]
