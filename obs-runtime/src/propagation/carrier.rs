@@ -53,6 +53,23 @@ pub trait Carrier {
     }
 }
 
+/// A header that travels: its place in [`names::TRAVELLING`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    Traceparent,
+    Tracestate,
+    Baggage,
+    RequestId,
+    SessionId,
+    MessageId,
+}
+
+impl Header {
+    pub(super) const fn name(self) -> &'static str {
+        names::TRAVELLING[self as usize]
+    }
+}
+
 /// Some of the headers that travel.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +83,10 @@ impl Present {
         self.0 == 0
     }
 
-    /// Whether `key` may be there.
-    pub(super) fn has(self, key: &str) -> bool {
-        match names::TRAVELLING.iter().position(|name| *name == key) {
-            Some(at) => self.0 & (1 << at) != 0,
-            None => true,
-        }
+    /// Whether this one may be there.
+    #[inline]
+    pub(super) fn has(self, header: Header) -> bool {
+        self.0 & (1 << header as u8) != 0
     }
 }
 
@@ -140,7 +155,7 @@ impl<C: CarrierMut + Default> CarrierMut for Option<C> {
 }
 
 /// The headers that travel, as keys of a map: nothing is parsed to look one up.
-const NAMES: [HeaderName; 6] = [
+static NAMES: [HeaderName; 6] = [
     HeaderName::from_static(names::TRACEPARENT),
     HeaderName::from_static(names::TRACESTATE),
     HeaderName::from_static(names::BAGGAGE),
@@ -166,12 +181,12 @@ impl Carrier for HeaderMap {
             return Present::ANY;
         }
         let bit = |name: &HeaderName| match name.as_str() {
-            names::TRACEPARENT => 1,
-            names::TRACESTATE => 1 << 1,
-            names::BAGGAGE => 1 << 2,
-            names::X_REQUEST_ID => 1 << 3,
-            names::X_SESSION_ID => 1 << 4,
-            names::X_MESSAGE_ID => 1 << 5,
+            names::TRACEPARENT => 1 << Header::Traceparent as u8,
+            names::TRACESTATE => 1 << Header::Tracestate as u8,
+            names::BAGGAGE => 1 << Header::Baggage as u8,
+            names::X_REQUEST_ID => 1 << Header::RequestId as u8,
+            names::X_SESSION_ID => 1 << Header::SessionId as u8,
+            names::X_MESSAGE_ID => 1 << Header::MessageId as u8,
             _ => 0,
         };
         Present(self.keys().fold(0, |bits, name| bits | bit(name)))

@@ -18,9 +18,9 @@ use crate::propagation::{Correlation, headers};
 #[must_use]
 pub fn into_environment(correlation: &Correlation) -> Vec<(String, String)> {
     let mut variables = Vec::new();
-    headers(correlation, |key, value| {
+    headers(correlation, |header, value| {
         if let Some(value) = value {
-            variables.push((key.to_ascii_uppercase().replace('-', "_"), value.to_owned()));
+            variables.push((header.name().to_ascii_uppercase().replace('-', "_"), value.to_owned()));
         }
     });
     variables

@@ -38,10 +38,10 @@ use std::sync::Arc;
 
 use crate::engine;
 use crate::loss::{self, Reason, Signal};
-use crate::names;
 use crate::{MessageId, RequestId, SessionId, SpanId, TraceId};
 
 pub use self::baggage::{Baggage, MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
+use self::carrier::Header;
 #[doc(hidden)]
 pub use self::carrier::Present;
 pub use self::carrier::{Carrier, CarrierMut};
@@ -133,9 +133,9 @@ pub fn extract<C: Carrier + ?Sized>(carrier: &C) -> Correlation {
     let correlation = Correlation {
         trace: arrived.trace(),
         link: None,
-        request_id: arrived.id(names::X_REQUEST_ID, RequestId::parse),
-        session_id: arrived.id(names::X_SESSION_ID, SessionId::parse),
-        message_id: arrived.id(names::X_MESSAGE_ID, MessageId::parse),
+        request_id: arrived.id(Header::RequestId, RequestId::parse),
+        session_id: arrived.id(Header::SessionId, SessionId::parse),
+        message_id: arrived.id(Header::MessageId, MessageId::parse),
         baggage: arrived.baggage(),
     };
     if arrived.refused > 0 {
@@ -148,22 +148,22 @@ pub fn extract<C: Carrier + ?Sized>(carrier: &C) -> Correlation {
 /// all others stay. Where `correlation` names no span, nothing is touched.
 pub fn inject<C: CarrierMut + ?Sized>(correlation: &Correlation, carrier: &mut C) {
     let present = carrier.present();
-    headers(correlation, |key, value| match value {
-        Some(value) => carrier.set(key, value),
-        None if present.has(key) => carrier.remove(key),
+    headers(correlation, |header, value| match value {
+        Some(value) => carrier.set(header.name(), value),
+        None if present.has(header) => carrier.remove(header.name()),
         None => {}
     });
 }
 
 /// Hands each of our six headers on, with its value where there is one; none where there is no span.
-fn headers(correlation: &Correlation, mut each: impl FnMut(&'static str, Option<&str>)) {
+fn headers(correlation: &Correlation, mut each: impl FnMut(Header, Option<&str>)) {
     let Some(trace) = &correlation.trace else { return };
-    each(names::TRACEPARENT, Some(traceparent::render(trace).as_str()));
-    each(names::TRACESTATE, trace.state.as_deref());
-    each(names::BAGGAGE, correlation.baggage.render().as_deref());
-    each(names::X_REQUEST_ID, correlation.request_id.as_ref().map(RequestId::as_str));
-    each(names::X_SESSION_ID, correlation.session_id.as_ref().map(SessionId::as_str));
-    each(names::X_MESSAGE_ID, correlation.message_id.as_ref().map(MessageId::as_str));
+    each(Header::Traceparent, Some(traceparent::render(trace).as_str()));
+    each(Header::Tracestate, trace.state.as_deref());
+    each(Header::Baggage, correlation.baggage.render().as_deref());
+    each(Header::RequestId, correlation.request_id.as_ref().map(RequestId::as_str));
+    each(Header::SessionId, correlation.session_id.as_ref().map(SessionId::as_str));
+    each(Header::MessageId, correlation.message_id.as_ref().map(MessageId::as_str));
 }
 
 /// A carrier that is being read.
@@ -176,10 +176,10 @@ struct Arrived<'a, C: ?Sized> {
 
 impl<C: Carrier + ?Sized> Arrived<'_, C> {
     fn trace(&mut self) -> Option<TraceContext> {
-        if !self.present.has(names::TRACEPARENT) {
+        if !self.present.has(Header::Traceparent) {
             return None;
         }
-        let trace = match only(self.carrier.values(names::TRACEPARENT)) {
+        let trace = match only(self.carrier.values(Header::Traceparent.name())) {
             Only::None => return None,
             Only::Several => None,
             Only::One(value) => traceparent::parse(value),
@@ -188,8 +188,8 @@ impl<C: Carrier + ?Sized> Arrived<'_, C> {
             self.refused += 1;
             return None;
         };
-        if self.present.has(names::TRACESTATE) {
-            match tracestate::join(self.carrier.values(names::TRACESTATE)) {
+        if self.present.has(Header::Tracestate) {
+            match tracestate::join(self.carrier.values(Header::Tracestate.name())) {
                 Ok(state) => trace.state = state,
                 Err(tracestate::Invalid) => self.refused += 1,
             }
@@ -198,19 +198,19 @@ impl<C: Carrier + ?Sized> Arrived<'_, C> {
     }
 
     fn baggage(&mut self) -> Baggage {
-        if !self.present.has(names::BAGGAGE) {
+        if !self.present.has(Header::Baggage) {
             return Baggage::default();
         }
-        let (baggage, whole) = Baggage::parse(self.carrier.values(names::BAGGAGE));
+        let (baggage, whole) = Baggage::parse(self.carrier.values(Header::Baggage.name()));
         self.refused += u64::from(!whole);
         baggage
     }
 
-    fn id<T, E>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
-        if !self.present.has(key) {
+    fn id<T, E>(&mut self, header: Header, parse: fn(&str) -> Result<T, E>) -> Option<T> {
+        if !self.present.has(header) {
             return None;
         }
-        let id = match only(self.carrier.values(key)) {
+        let id = match only(self.carrier.values(header.name())) {
             Only::None => return None,
             Only::Several => None,
             Only::One(value) => std::str::from_utf8(trim_ows(value)).ok().and_then(|text| parse(text).ok()),

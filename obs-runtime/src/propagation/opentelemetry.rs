@@ -38,9 +38,9 @@ impl TextMapPropagator for Propagator {
     fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
         let correlation = from_context(cx);
         let correlation = if correlation.trace.is_some() { correlation } else { correlation.or_current() };
-        propagation::headers(&correlation, |key, value| {
+        propagation::headers(&correlation, |header, value| {
             if let Some(value) = value {
-                injector.set(key, value.to_owned());
+                injector.set(header.name(), value.to_owned());
             }
         });
     }

@@ -1,5 +1,6 @@
 //! The header `traceparent`, by W3C Trace Context level 2, section 3.2.
 
+use crate::log::json;
 use crate::propagation::{TraceContext, trim_ows};
 use crate::{SpanId, TraceId};
 
@@ -12,12 +13,11 @@ const KNOWN_FLAGS: u8 = 0b11;
 /// The position that `value` names, without `tracestate`; nothing where the specification says to begin anew.
 pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     let value = trim_ows(value);
-    let (head, rest) = value.split_at_checked(LENGTH)?;
-    let (version, head) = field::<2>(head)?;
-    let (trace_id, head) = field::<32>(head)?;
-    let (span_id, flags) = field::<16>(head)?;
-
-    let version = hex(version)?;
+    let (head, rest) = value.split_first_chunk::<LENGTH>()?;
+    if (head[2], head[35], head[52]) != (b'-', b'-', b'-') {
+        return None;
+    }
+    let version = hex(&head[..2])?;
     if version == 0xff || (version == 0 && !rest.is_empty()) {
         return None;
     }
@@ -25,10 +25,11 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     if !matches!(rest, [] | [b'-', ..]) {
         return None;
     }
+    let trace_id = u128::from(hex(&head[3..19])?) << 64 | u128::from(hex(&head[19..35])?);
     Some(TraceContext {
-        trace_id: TraceId::from_u128(hex(trace_id)?)?,
-        span_id: SpanId::from_u64(u64::try_from(hex(span_id)?).ok()?)?,
-        flags: u8::try_from(hex(flags)?).ok()? & KNOWN_FLAGS,
+        trace_id: TraceId::from_u128(trace_id)?,
+        span_id: SpanId::from_u64(hex(&head[36..52])?)?,
+        flags: hex(&head[53..])? as u8 & KNOWN_FLAGS,
         state: None,
     })
 }
@@ -36,9 +37,11 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
 /// The header for `trace`, in version 00.
 pub(super) fn render(trace: &TraceContext) -> Rendered {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    hex_digits(&mut text[3..35], trace.trace_id.to_u128());
-    hex_digits(&mut text[36..52], u128::from(trace.span_id.to_u64()));
-    hex_digits(&mut text[53..], u128::from(trace.flags & KNOWN_FLAGS));
+    let trace_id = trace.trace_id.to_u128();
+    text[3..19].copy_from_slice(&json::hex((trace_id >> 64) as u64));
+    text[19..35].copy_from_slice(&json::hex(trace_id as u64));
+    text[36..52].copy_from_slice(&json::hex(trace.span_id.to_u64()));
+    text[54] |= trace.flags & KNOWN_FLAGS;
     Rendered(text)
 }
 
@@ -52,35 +55,16 @@ impl Rendered {
     }
 }
 
-fn hex_digits(text: &mut [u8], number: u128) {
-    for (digit, byte) in text.iter_mut().rev().enumerate() {
-        *byte = b"0123456789abcdef"[(number >> (4 * digit)) as usize & 0xf];
+/// The number that up to 16 lower-case hexadecimal digits spell; nothing if there is any other character.
+#[inline(always)]
+fn hex(digits: &[u8]) -> Option<u64> {
+    let (mut number, mut other) = (0, 0);
+    for digit in digits {
+        let value = VALUES[usize::from(*digit)];
+        other |= value;
+        number = number << 4 | u64::from(value & 0xf);
     }
-}
-
-/// The first `N` bytes of `text`, if a dash follows them, and what is behind the dash.
-fn field<const N: usize>(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (field, rest) = text.split_at_checked(N)?;
-    Some((field, rest.strip_prefix(b"-")?))
-}
-
-/// The number that lower-case hexadecimal digits spell; nothing if there is any other character.
-fn hex(digits: &[u8]) -> Option<u128> {
-    let mut number = 0;
-    // In halves of 64 bits, which is what processors have.
-    for digits in digits.chunks(16) {
-        let (mut half, mut other) = (0_u64, 0);
-        for digit in digits {
-            let value = VALUES[usize::from(*digit)];
-            other |= value;
-            half = half << 4 | u64::from(value & 0xf);
-        }
-        if other > 0xf {
-            return None;
-        }
-        number = number << (4 * digits.len()) | u128::from(half);
-    }
-    Some(number)
+    (other <= 0xf).then_some(number)
 }
 
 /// What each byte is worth as a lower-case hexadecimal digit; more than 15 where it is none.
