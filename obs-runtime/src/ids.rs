@@ -155,7 +155,7 @@ macro_rules! travelling_id {
             /// A new one: a UUID, version 4.
             #[must_use]
             pub fn generate() -> Self {
-                $name(uuid_v4().into())
+                $name(uuid_v4())
             }
 
             /// The id with this text.
@@ -195,18 +195,37 @@ travelling_id! {
 }
 
 /// A random UUID, version 4, variant 1 (RFC 9562), in its usual text form.
-fn uuid_v4() -> String {
-    let (high, low) = (random(), random());
-    let high = (high & !0xf000) | 0x4000;
-    let low = (low & !(0b11 << 62)) | (0b10 << 62);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
+fn uuid_v4() -> Arc<str> {
+    let high = hex((random() & !0xf000) | 0x4000);
+    let low = hex((random() & !(0b11 << 62)) | (0b10 << 62));
+    let mut text = *b"00000000-0000-0000-0000-000000000000";
+    for (at, digits) in [(0, &high[..8]), (9, &high[8..12]), (14, &high[12..]), (19, &low[..4]), (24, &low[4..])] {
+        text[at..at + digits.len()].copy_from_slice(digits);
+    }
+    // Nothing but dashes and digits.
+    std::str::from_utf8(&text).unwrap_or_default().into()
+}
+
+/// The two digits of every byte.
+pub(crate) const PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// The 16 hexadecimal digits of `number`.
+#[inline]
+pub(crate) fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (at, byte) in number.to_be_bytes().into_iter().enumerate() {
+        digits[2 * at..2 * at + 2].copy_from_slice(&PAIRS[usize::from(byte)]);
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::engine::running::{Beacon, Polled};
 use crate::engine::sampling::SAMPLED;
 use crate::engine::slots;
 use crate::engine::{Link, SpanKind};
-use crate::log::json;
+use crate::ids;
 use crate::metrics::operations::Operation;
 use crate::metrics::scope::Scope;
 use crate::propagation::{Correlation, TraceContext};
@@ -235,9 +235,9 @@ impl Record {
         let head = self.head.get_or_insert_with(|| {
             let mut head = *b",\"trace_id\":\"00000000000000000000000000000000\",\"span_id\":\"0000000000000000\"";
             let trace = ids.trace.to_u128();
-            head[13..29].copy_from_slice(&json::hex((trace >> 64) as u64));
-            head[29..45].copy_from_slice(&json::hex(trace as u64));
-            head[58..74].copy_from_slice(&json::hex(ids.span.to_u64()));
+            head[13..29].copy_from_slice(&ids::hex((trace >> 64) as u64));
+            head[29..45].copy_from_slice(&ids::hex(trace as u64));
+            head[58..74].copy_from_slice(&ids::hex(ids.span.to_u64()));
             head
         });
         (Some(head), &self.fields)

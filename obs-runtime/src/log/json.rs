@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::engine::FieldValue;
+use crate::ids;
 
 /// The longest text of one value, in bytes: what is beyond is cut.
 const LONGEST_VALUE: usize = 32 * 1024;
@@ -66,33 +67,11 @@ fn escape_runs(text: &mut Vec<u8>, value: &str) {
             b'\t' => text.extend_from_slice(b"\\t"),
             _ => {
                 text.extend_from_slice(b"\\u00");
-                text.extend_from_slice(&PAIRS[usize::from(byte)]);
+                text.extend_from_slice(&ids::PAIRS[usize::from(byte)]);
             }
         }
     }
     text.extend_from_slice(&bytes[clean..]);
-}
-
-/// Two hexadecimal digits for each byte.
-const PAIRS: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
-/// The 16 hexadecimal digits of `number`.
-#[inline]
-pub(crate) fn hex(number: u64) -> [u8; 16] {
-    let mut digits = [0; 16];
-    for (at, byte) in number.to_be_bytes().into_iter().enumerate() {
-        digits[2 * at..2 * at + 2].copy_from_slice(&PAIRS[usize::from(byte)]);
-    }
-    digits
 }
 
 /// Appends `value` as a string.

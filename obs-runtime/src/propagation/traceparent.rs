@@ -1,6 +1,6 @@
 //! The header `traceparent`, by W3C Trace Context level 2, section 3.2.
 
-use crate::log::json;
+use crate::ids;
 use crate::propagation::{TraceContext, trim_ows};
 use crate::{SpanId, TraceId};
 
@@ -38,9 +38,9 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
 pub(super) fn render(trace: &TraceContext) -> Rendered {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     let trace_id = trace.trace_id.to_u128();
-    text[3..19].copy_from_slice(&json::hex((trace_id >> 64) as u64));
-    text[19..35].copy_from_slice(&json::hex(trace_id as u64));
-    text[36..52].copy_from_slice(&json::hex(trace.span_id.to_u64()));
+    text[3..19].copy_from_slice(&ids::hex((trace_id >> 64) as u64));
+    text[19..35].copy_from_slice(&ids::hex(trace_id as u64));
+    text[36..52].copy_from_slice(&ids::hex(trace.span_id.to_u64()));
     text[54] |= trace.flags & KNOWN_FLAGS;
     Rendered(text)
 }
