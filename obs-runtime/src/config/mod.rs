@@ -95,10 +95,10 @@ pub struct ObservabilityConfig {
     pub otlp_queue_bytes: usize,
     /// Whether requests are compressed. They are not.
     pub otlp_compression: OtlpCompression,
-    /// The longest that a span waits for others to go with. `1s`.
+    /// The longest that a span waits for others to go with; less where many come. `1s`.
     #[serde(deserialize_with = "duration")]
     pub otlp_delay: Duration,
-    /// The most spans in one request. One is sent for 512 already; more go in it that have come while others were sent. 2048.
+    /// The most spans in one request. 2048.
     pub otlp_batch: usize,
     /// File with the certificates (PEM) that a collector behind `https` is judged by. None: those of the system.
     pub otlp_certificate: Option<PathBuf>,

@@ -17,8 +17,9 @@ use crate::muted;
 
 /// The most bytes in one request, about: well below the 4 MiB that collectors take.
 const REQUEST: usize = 1 << 20;
-/// So many spans are worth a request of their own; more go in one only where they have come while others were sent.
-const WORTH: usize = 512;
+/// The exporter looks for spans as often as about so many bytes of them come, but not more often than after this time.
+const ROUND: usize = 256 << 10;
+const REST: Duration = Duration::from_millis(1);
 
 /// Takes finished spans without ever waiting, and hands them to an exporter in batches. Dropped, it takes no more, and its
 /// thread ends by itself once the exporter has what was taken.
@@ -144,7 +145,7 @@ impl Pipeline {
 
     pub(crate) fn begin(mut receiver: impl Receive, settings: Settings) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            shards: Shards::new(settings.room, settings.batch.min(WORTH)),
+            shards: Shards::new(settings.room),
             settings,
             state: Mutex::default(),
             done: Condvar::new(),
@@ -248,14 +249,17 @@ impl Drop for Pipeline {
 fn run(shared: &Shared, receiver: &mut impl Receive) {
     let (mut batch, mut spare) = (Batch::default(), Vec::new());
     let mut tail = shared.settings.tail.map(Tail::new);
+    let (mut rest, mut looked) = (shared.settings.delay, Instant::now());
     loop {
-        pause(shared);
+        pause(shared, rest);
         let closed = shared.shards.is_closed();
         let mut state = shared.state();
         state.begun += 1;
         let hurry = std::mem::take(&mut state.hurry);
         // Inside the lock, so that who gives up waiting finds every span either there or here.
         let mut room = shared.shards.drain(&mut batch, &mut spare);
+        let since = std::mem::replace(&mut looked, Instant::now()).elapsed();
+        rest = next_rest(since, batch.bytes(), shared.settings.delay);
         if let Some(tail) = &mut tail {
             let hurry = match (closed, hurry) {
                 (true, _) => Hurry::All,
@@ -296,12 +300,19 @@ fn run(shared: &Shared, receiver: &mut impl Receive) {
 }
 
 /// Waits until there is enough to do, or the oldest span has waited long enough.
-fn pause(shared: &Shared) {
-    let due = Instant::now() + shared.settings.delay;
+fn pause(shared: &Shared, rest: Duration) {
+    let due = Instant::now() + rest;
     while !shared.shards.is_due() && !shared.state().hurry {
         let Some(left) = due.checked_duration_since(Instant::now()) else { return };
         thread::park_timeout(left);
     }
+}
+
+/// How long a round takes to come together, by what has come since the last one: so nobody who ends a span has to wake the exporter,
+/// which is a call of the system, and what waits stays in the caches of processors.
+fn next_rest(since: Duration, bytes: usize, longest: Duration) -> Duration {
+    let rest = since.as_secs_f64() * ROUND as f64 / bytes.max(1) as f64;
+    Duration::try_from_secs_f64(rest).unwrap_or(Duration::MAX).max(REST).min(longest)
 }
 
 #[cfg(test)]
@@ -346,6 +357,16 @@ mod tests {
         assert!(batches.iter().all(|size| *size <= batch), "{batches:?}");
         pipeline.offer(span());
         assert_eq!(pipeline.shutdown(soon()).lost, 1, "it takes no more");
+    }
+
+    #[test]
+    fn the_exporter_looks_as_often_as_enough_has_come() {
+        let (second, rest) = (Duration::from_secs(1), |since, bytes| next_rest(since, bytes, Duration::from_secs(1)));
+        assert_eq!(rest(second, 0), second);
+        assert_eq!(rest(second, ROUND / 10), second, "no longer than a span may wait");
+        assert_eq!(rest(second, ROUND * 100), Duration::from_millis(10));
+        assert_eq!(rest(Duration::from_millis(10), ROUND), Duration::from_millis(10));
+        assert_eq!(rest(Duration::ZERO, 0), REST);
     }
 
     #[test]

@@ -10,8 +10,10 @@ use crate::metrics::own;
 
 /// Room is taken from the whole in pieces of this size, so that threads do not meet at every span.
 const PIECE: usize = 64 << 10;
+/// The exporter is woken up for so much, or for an eighth of the room. Where spans come steadily, it has looked before that.
+const WORTH: usize = 1 << 20;
 /// A buffer of more than this is given back once it has been exported.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 2 * WORTH;
 
 #[derive(Debug)]
 pub(super) struct Shards {
@@ -21,7 +23,8 @@ pub(super) struct Shards {
     room: usize,
     taken: AtomicUsize,
     piece: usize,
-    /// So many spans are worth waking the exporter.
+    /// How much of it is given out to spans that wait, and how much of that is worth waking the exporter.
+    waiting: AtomicUsize,
     worth: usize,
     /// There was no room, or there are spans worth waking for, since they were last taken away.
     due: AtomicBool,
@@ -53,7 +56,7 @@ pub(super) enum Offered {
 }
 
 impl Shards {
-    pub(super) fn new(room: usize, worth: usize) -> Self {
+    pub(super) fn new(room: usize) -> Self {
         let count = std::thread::available_parallelism().map_or(4, |threads| threads.get() * 2).clamp(2, 64);
         let count = count.next_power_of_two();
         Shards {
@@ -61,7 +64,8 @@ impl Shards {
             room,
             taken: AtomicUsize::new(0),
             piece: PIECE.min(room / 64).max(1),
-            worth,
+            waiting: AtomicUsize::new(0),
+            worth: WORTH.min(room / 8),
             due: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
@@ -76,13 +80,15 @@ impl Shards {
         if self.closed.load(Relaxed) {
             return self.refuse(Reason::Shutdown);
         }
-        if waiting.batch.bytes() + bytes > waiting.taken && !self.take(&mut waiting, bytes) {
+        let is_short = waiting.batch.bytes() + bytes > waiting.taken;
+        if is_short && !self.take(&mut waiting, bytes) {
             drop(waiting);
             self.refuse(Reason::QueueFull);
             return self.wake(Offered::Refused);
         }
         push(&mut waiting.batch);
-        if waiting.batch.len() == self.worth { self.wake(Offered::Taken) } else { Offered::Taken }
+        let is_worth = is_short && self.waiting.load(Relaxed) >= self.worth;
+        if is_worth { self.wake(Offered::Taken) } else { Offered::Taken }
     }
 
     #[cold]
@@ -103,6 +109,7 @@ impl Shards {
             let fits = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= self.room);
             if self.taken.fetch_update(Relaxed, Relaxed, fits).is_ok() {
                 waiting.taken += more;
+                self.waiting.fetch_add(more, Relaxed);
                 own::holds(own::Queue::Spans, self.taken.load(Relaxed));
                 return true;
             }
@@ -153,7 +160,9 @@ impl Shards {
             if waiting.batch.is_empty() {
                 continue;
             }
-            taken += std::mem::take(&mut waiting.taken);
+            let room = std::mem::take(&mut waiting.taken);
+            self.waiting.fetch_sub(room, Relaxed);
+            taken += room;
             let mut full = std::mem::replace(&mut waiting.batch, spare.pop().unwrap_or_default());
             drop(waiting);
             batch.append(&mut full);
