@@ -14,9 +14,8 @@ pub(crate) struct Sorted<V> {
 struct Page<V> {
     /// All of them, with nothing in between.
     texts: String,
-    /// Where each one ends.
-    ends: Vec<usize>,
-    values: Vec<V>,
+    /// Where each one ends, and what it stands for.
+    rows: Vec<(usize, V)>,
 }
 
 /// How many texts a page has at most: half of them are moved for a new one.
@@ -33,7 +32,7 @@ impl<V> Sorted<V> {
 
     pub(crate) fn get(&self, text: &str) -> Option<&V> {
         let page = self.pages.get(self.page_of(text))?;
-        page.values.get(page.find(text).ok()?)
+        page.rows.get(page.find(text).ok()?).map(|(_, value)| value)
     }
 
     /// Adds a text that is not there yet.
@@ -87,11 +86,9 @@ impl<V> Sorted<V> {
             }
         }
         let page = self.pages.get(number);
-        let (texts, ends, values) =
-            page.map_or(("", &[][..], &[][..]), |page| (&*page.texts, &*page.ends, &*page.values));
+        let (texts, rows) = page.map_or(("", &[][..]), |page| (&*page.texts, &*page.rows));
         let mut start = page.map_or(0, |page| page.start(skipped));
-        let rest = ends.get(skipped..).unwrap_or_default().iter().zip(values.get(skipped..).unwrap_or_default());
-        rest.map(move |(end, value)| {
+        rows.get(skipped..).unwrap_or_default().iter().map(move |(end, value)| {
             let text = texts.get(start..*end).unwrap_or_default();
             start = *end;
             (text, value)
@@ -106,19 +103,19 @@ impl<V> Sorted<V> {
 
 impl<V> Page<V> {
     fn of(text: &str, value: V) -> Self {
-        Page { texts: text.to_owned(), ends: vec![text.len()], values: vec![value] }
+        Page { texts: text.to_owned(), rows: vec![(text.len(), value)] }
     }
 
     const fn len(&self) -> usize {
-        self.values.len()
+        self.rows.len()
     }
 
     fn start(&self, at: usize) -> usize {
-        at.checked_sub(1).map_or(0, |before| self.ends[before])
+        at.checked_sub(1).map_or(0, |before| self.rows[before].0)
     }
 
     fn text(&self, at: usize) -> &str {
-        &self.texts[self.start(at)..self.ends[at]]
+        &self.texts[self.start(at)..self.rows[at].0]
     }
 
     /// Where `text` is, or where it would be.
@@ -138,31 +135,33 @@ impl<V> Page<V> {
     fn insert(&mut self, at: usize, text: &str, value: V) {
         let start = self.start(at);
         self.texts.insert_str(start, text);
-        self.ends.insert(at, start);
-        self.ends[at..].iter_mut().for_each(|end| *end += text.len());
-        self.values.insert(at, value);
+        self.rows.insert(at, (start, value));
+        self.rows[at..].iter_mut().for_each(|(end, _)| *end += text.len());
     }
 
     fn remove(&mut self, at: usize) -> V {
-        let (start, end) = (self.start(at), self.ends[at]);
+        let start = self.start(at);
+        let (end, value) = self.rows.remove(at);
         self.texts.replace_range(start..end, "");
-        self.ends.remove(at);
-        self.ends[at..].iter_mut().for_each(|later| *later -= end - start);
-        self.values.remove(at)
+        self.rows[at..].iter_mut().for_each(|(later, _)| *later -= end - start);
+        value
     }
 
     fn split_off(&mut self, at: usize) -> Self {
         let start = self.start(at);
-        let mut ends = self.ends.split_off(at);
-        ends.iter_mut().for_each(|end| *end -= start);
-        Page { texts: self.texts.split_off(start), ends, values: self.values.split_off(at) }
+        let mut rows = self.rows.split_off(at);
+        rows.iter_mut().for_each(|(end, _)| *end -= start);
+        let texts = self.texts.split_off(start);
+        // It may well stay as it is.
+        self.texts.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        Page { texts, rows }
     }
 
     fn append(&mut self, next: &mut Self) {
         let start = self.texts.len();
         self.texts.push_str(&next.texts);
-        self.ends.extend(next.ends.iter().map(|end| end + start));
-        self.values.append(&mut next.values);
+        self.rows.extend(next.rows.drain(..).map(|(end, value)| (end + start, value)));
     }
 }
 
