@@ -127,7 +127,7 @@ fn vector_sorts_lines_into_streams_and_an_agent_does_not_say_whose_it_is() {
     let line = |fields: Value| fields.to_string();
     let said = json!({ "timestamp": "2026-01-15T10:30:00.123Z", "level": "warn", "target": "swarm::control", "trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": null, "user_id": "u2" });
     let audited = json!({ "level": "info", "target": "audit", "agent_id": "a2" });
-    let forged = json!({ "target": "audit", "agent_id": "a2", "user_id": "u2", "level": "LOUD" });
+    let forged = json!({ "target": "audit", "agent_id": "a2", "user_id": "u2", "level": "LOUD", "timestamp": "2020-01-01T00:00:00Z" });
     let events = [
         json!({ "message": line(said), "kubernetes": service }),
         json!({ "message": line(audited), "kubernetes": service }),
@@ -146,6 +146,7 @@ fn vector_sorts_lines_into_streams_and_an_agent_does_not_say_whose_it_is() {
     assert_eq!(of("service"), ["control", "control", "agent", "agent", "gateway"]);
     assert_eq!(of("message")[3], "no JSON at all");
     assert!(of("timestamp")[0].starts_with("2026-01-15 10:30:00.123"));
+    assert!(!of("timestamp")[2].starts_with("2020"), "an agent does not say when its line was written");
     let metadata: Vec<&Value> = sorted.iter().map(|event| &event["metadata"]).collect();
     assert_eq!(metadata[0], &json!({ "trace_id": "0af7651916cd43dd8448eb211c80319c", "user_id": "u2" }));
     assert_eq!(metadata[1], &json!({ "agent_id": "a2" }));

@@ -2,7 +2,8 @@
 //!
 //! Agents' lines are those with the label `stream="agent"`, by which Loki keeps them as long as it shall, and `level`. Whose a line is and of
 //! which trace may be labels or structured metadata. A line that says more than a text is JSON. So Vector sends them by the pipeline in
-//! `deploy/`; what is pushed from here has `agent_id` as a label, for Loki keeps lines of the same labels, time and text once.
+//! `deploy/`; what is pushed from here has `agent_id` as a label, for Loki keeps lines of the same labels, time and text once, and older versions
+//! do not look at structured metadata there. The pipeline takes the runtime's nanoseconds for an agent's line, so two agents' lines hardly ever agree.
 
 mod answer;
 mod push;
@@ -34,7 +35,7 @@ const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 ///
 /// Loki has no sequence numbers: an entry's `seq` is its time in nanoseconds since 1970, and lines of the same time are in an order of their
 /// own that does not change. Lines that reach Loki later than newer ones of the same agent are not told to who follows or reads on
-/// to newer lines. A line with the time and text of another is kept once.
+/// to newer lines. A line of an agent with the time, level and text of another of its lines is kept once.
 #[derive(Clone)]
 pub struct Loki {
     shared: Arc<Shared>,
