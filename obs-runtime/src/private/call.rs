@@ -1,6 +1,7 @@
 //! The shell around an observed body: generic here, while the work is done once in [`crate::engine::call`].
 
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,19 +11,19 @@ use crate::__private::place::Placed;
 use crate::engine::call;
 use crate::engine::callsite::Callsite;
 use crate::engine::held::Held;
-use crate::engine::opening::{Opening, Under};
+use crate::engine::opening::Opening;
 use crate::engine::recorder;
 use crate::engine::stack::{self, Frame};
 use crate::outcome::Ended;
 
 /// The span of one observed call.
 pub struct Span {
-    held: Held,
+    /// Nothing once the call is off: so there is nothing to drop, nor code for that wherever there is a span.
+    held: ManuallyDrop<Held>,
     site: &'static Callsite,
     state: State,
 }
 
-#[derive(Clone, Copy, PartialEq)]
 enum State {
     /// Nobody listens, or the call has ended.
     Off,
@@ -32,6 +33,8 @@ enum State {
     Idle,
     /// The body runs.
     Running,
+    /// The body runs in the first poll of its future, which keeps a place on the stack for the record that it will open.
+    First,
     /// The future is being dropped before its end.
     Dropping,
 }
@@ -39,8 +42,7 @@ enum State {
 /// Opens the span of a call.
 #[inline]
 pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Span {
-    let held = if call::idle(site) { None } else { opened(site, fields) };
-    Span::of(site, held)
+    if call::idle(site) { Span::of(site, Held::Gone, State::Off) } else { opened(site, &mut Some(fields)) }
 }
 
 /// Opens the span of a call somewhere else than where it is.
@@ -50,35 +52,18 @@ pub fn open_within<P: Into<Placed>>(
     parent: impl FnOnce() -> P,
     fields: impl FnOnce(&mut Visit<'_>),
 ) -> Span {
-    let held = if call::idle(site) { None } else { opened_within(site, parent().into().0, fields) };
-    Span::of(site, held)
-}
-
-#[inline(never)]
-fn opened(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
-    Some(filled(Opening::begin(site)?, site, fields))
-}
-
-#[cold]
-fn opened_within(site: &'static Callsite, under: Option<Under>, fields: impl FnOnce(&mut Visit<'_>)) -> Option<Held> {
-    Some(filled(Opening::begin_at(site, under)?, site, fields))
-}
-
-#[inline]
-fn filled(mut opening: Opening, site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Held {
-    if opening.wants_fields() {
-        let mut links = Vec::new();
-        fields(&mut Visit { recorder: opening.recorder(), keys: site.keys(), links: Some(&mut links) });
-        links.into_iter().for_each(|link| opening.link(link));
+    if call::idle(site) {
+        Span::of(site, Held::Gone, State::Off)
+    } else {
+        opened_within(site, parent().into(), &mut Some(fields))
     }
-    opening.finish()
 }
 
 /// Opens the span of a future, as its first statement: in the place that its first poll holds for it.
 #[inline]
 pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
-    if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened(site, fields));
+    if !call::idle(site) {
+        begun(site, &mut Some(fields));
     }
 }
 
@@ -90,21 +75,70 @@ pub fn begin_within<P: Into<Placed>>(
     fields: impl FnOnce(&mut Visit<'_>),
 ) {
     if !call::idle(site) && stack::awaits(site) {
-        fill(site, opened_within(site, parent().into().0, fields));
-    }
-}
-
-fn fill(site: &'static Callsite, held: Option<Held>) {
-    if let Some(held) = held {
-        held.enter_in_place(site);
+        begun_within(site, parent().into(), &mut Some(fields));
     }
 }
 
 /// Records late fields on the innermost call of `site`.
 #[inline]
 pub fn record(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
+    if !call::idle(site) {
+        recorded(site, &mut Some(fields));
+    }
+}
+
+/// What gives the values of the fields, once, to those who are there once and not for each call.
+trait Fields {
+    fn give(&mut self, visit: &mut Visit<'_>);
+}
+
+impl<F: FnOnce(&mut Visit<'_>)> Fields for Option<F> {
+    fn give(&mut self, visit: &mut Visit<'_>) {
+        if let Some(fields) = self.take() {
+            fields(visit);
+        }
+    }
+}
+
+fn filled(mut opening: Opening, site: &'static Callsite, fields: &mut dyn Fields) -> Held {
+    if opening.wants_fields() {
+        let mut links = Vec::new();
+        fields.give(&mut Visit { recorder: opening.recorder(), keys: site.keys(), links: Some(&mut links) });
+        links.into_iter().for_each(|link| opening.link(link));
+    }
+    opening.finish()
+}
+
+#[inline(never)]
+fn opened(site: &'static Callsite, fields: &mut dyn Fields) -> Span {
+    Span::open(site, Opening::begin(site).map(|opening| filled(opening, site, fields)))
+}
+
+#[cold]
+fn opened_within(site: &'static Callsite, parent: Placed, fields: &mut dyn Fields) -> Span {
+    Span::open(site, Opening::begin_at(site, parent.0).map(|opening| filled(opening, site, fields)))
+}
+
+#[inline(never)]
+fn begun(site: &'static Callsite, fields: &mut dyn Fields) {
+    if stack::awaits(site)
+        && let Some(opening) = Opening::begin(site)
+    {
+        filled(opening, site, fields).enter_in_place(site);
+    }
+}
+
+#[cold]
+fn begun_within(site: &'static Callsite, parent: Placed, fields: &mut dyn Fields) {
+    if let Some(opening) = Opening::begin_at(site, parent.0) {
+        filled(opening, site, fields).enter_in_place(site);
+    }
+}
+
+#[inline(never)]
+fn recorded(site: &'static Callsite, fields: &mut dyn Fields) {
     recorder::record(site, |recorder| {
-        fields(&mut Visit { recorder: recorder.reborrow(), keys: site.keys(), links: None });
+        fields.give(&mut Visit { recorder: recorder.reborrow(), keys: site.keys(), links: None });
     });
 }
 
@@ -117,24 +151,22 @@ pub fn unjudged<T: ?Sized>(_: &T) -> Verdict {
 /// Runs a body inside its span.
 #[inline]
 pub fn sync<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
-    if span.state == State::Off {
-        return body();
-    }
-    let turn = Turn::begin(&mut span);
+    span.enter();
     let value = body();
-    turn.end(judge(&value));
+    if span.is_on() {
+        span.end(judge(&value));
+    }
     value
 }
 
 /// Runs what a function does before it returns its future, inside the span; the future ends it.
 #[inline]
 pub fn prelude<R>(span: &mut Span, body: impl FnOnce() -> R) -> R {
-    if span.state == State::Off {
-        return body();
-    }
-    let turn = Turn::begin(span);
+    span.enter();
     let value = body();
-    turn.pause();
+    if span.is_on() {
+        span.pause();
+    }
     value
 }
 
@@ -164,7 +196,7 @@ pub fn observe<F: Future, J: Fn(&F::Output) -> Verdict>(span: Span, inner: F, ju
 /// Observes a future that opens its span itself, by [`begin`].
 #[inline]
 pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(site: &'static Callsite, inner: F, judge: J) -> Observed<F, J> {
-    Observed { inner, judge, span: Span { held: Held::Gone, site, state: State::New } }
+    Observed { inner, judge, span: Span::of(site, Held::Gone, State::New) }
 }
 
 /// Boxes an observed future in place of the one that it observes.
@@ -179,56 +211,102 @@ impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.span.is_off() {
-            return this.inner.poll(cx);
-        }
-        let turn = Turn::begin(this.span);
+        let Turn(span) = &mut Turn::begin(this.span);
         let poll = this.inner.poll(cx);
-        match &poll {
-            Poll::Ready(value) => turn.end((this.judge)(value)),
-            Poll::Pending => turn.pause(),
+        if span.is_on() {
+            match &poll {
+                Poll::Ready(value) => span.end((this.judge)(value)),
+                Poll::Pending => span.pause(),
+            }
         }
         poll
     }
 }
 
 impl Span {
-    #[inline(always)]
-    fn of(site: &'static Callsite, held: Option<Held>) -> Self {
-        let state = if held.is_some() { State::Idle } else { State::Off };
-        Span { held: held.unwrap_or(Held::Gone), site, state }
+    #[inline]
+    fn of(site: &'static Callsite, held: Held, state: State) -> Self {
+        Span { held: ManuallyDrop::new(held), site, state }
     }
 
-    /// Whether a poll needs nothing of us. A future that nobody listened to at its first poll stays unobserved.
-    #[inline]
-    pub(super) fn is_off(&mut self) -> bool {
-        if self.state == State::New && call::idle(self.site) {
-            self.state = State::Off;
+    fn open(site: &'static Callsite, held: Option<Held>) -> Self {
+        match held {
+            Some(held) => Span::of(site, held, State::Idle),
+            None => Span::of(site, Held::Gone, State::Off),
         }
-        self.state == State::Off
     }
 
-    /// Ends the call while its record is still on the stack.
     #[inline]
-    fn end(&mut self, outcome: Ended, verdict: &Verdict) {
+    pub(super) fn is_on(&self) -> bool {
+        !matches!(self.state, State::Off)
+    }
+
+    /// Puts the call on this thread's stack, if anybody listens.
+    #[inline]
+    pub(super) fn enter(&mut self) {
+        if self.is_on() {
+            self.put();
+        }
+    }
+
+    #[inline(never)]
+    fn put(&mut self) {
+        self.state = match self.state {
+            // A future that nobody listened to at its first poll stays unobserved.
+            State::New if call::idle(self.site) => State::Off,
+            State::New => {
+                // Without a stack, `begin` finds no place, and the call stays unobserved.
+                stack::push(Frame::Opening(self.site));
+                State::First
+            }
+            _ => {
+                self.held.enter();
+                State::Running
+            }
+        };
+    }
+
+    /// Takes note of the record that the first poll has opened, or gives up the place that was kept for it.
+    #[inline]
+    fn settle(&mut self) {
+        if matches!(self.state, State::First) {
+            self.held = ManuallyDrop::new(stack::settled(self.site).map_or(Held::Gone, Held::Away));
+        }
+    }
+
+    /// The body has returned a value of which this is said: ends the call while its record is still on the stack.
+    #[inline(never)]
+    pub(super) fn end(&mut self, verdict: Verdict) {
+        self.settle();
         self.state = State::Off;
-        call::end(self.site, &mut self.held, outcome, verdict.failure.as_deref());
+        call::end(self.site, &mut self.held, verdict.outcome, verdict.failure.as_deref());
     }
 
-    /// A span that was opened and whose body never ran was cancelled as well.
-    #[cold]
-    fn give_up(&mut self) {
-        self.drop_begins();
-        if self.state == State::Dropping {
-            self.end(Ended::Cancelled, &Verdict::OK);
-        }
+    /// The body goes on with another poll.
+    #[inline(never)]
+    pub(super) fn pause(&mut self) {
+        self.settle();
+        self.held.leave();
+        self.state = if matches!(*self.held, Held::Gone) { State::Off } else { State::Idle };
     }
 
     #[inline]
     pub(super) fn drop_begins(&mut self) {
-        if self.state == State::Idle {
-            self.held.enter();
+        if matches!(self.state, State::Idle) {
+            self.put();
             self.state = State::Dropping;
+        }
+    }
+
+    /// Ends a call without a value: its body unwinds, or will not be polled any more. One that was opened and whose body
+    /// never ran was cancelled as well.
+    #[cold]
+    fn give_up(&mut self) {
+        self.drop_begins();
+        match self.state {
+            State::Running | State::First => self.end(Verdict::without_value(Ended::Panicked)),
+            State::Dropping => self.end(Verdict::without_value(Ended::Cancelled)),
+            State::Off | State::New | State::Idle => {}
         }
     }
 }
@@ -236,61 +314,28 @@ impl Span {
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        if self.state != State::Off {
+        if self.is_on() {
             self.give_up();
         }
     }
 }
 
 /// While it lives, the call is on this thread's stack. Dropped by an unwinding body, it ends the call as panicked.
-pub(super) struct Turn<'a> {
-    span: &'a mut Span,
-    /// The future is in its first poll: it keeps a place on the stack for the record that it will open.
-    first: bool,
-}
+pub(super) struct Turn<'a>(pub(super) &'a mut Span);
 
 impl<'a> Turn<'a> {
     #[inline]
     pub(super) fn begin(span: &'a mut Span) -> Self {
-        let first = span.state == State::New;
-        if first {
-            // Without a stack, `begin` finds no place, and the call stays unobserved.
-            stack::push(Frame::Opening(span.site));
-        } else {
-            span.held.enter();
-        }
-        span.state = State::Running;
-        Turn { span, first }
-    }
-
-    /// Takes note of the record that the first poll has opened, or gives up the place that was kept for it.
-    #[inline]
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.first) {
-            self.span.held = stack::settled(self.span.site).map_or(Held::Gone, Held::Away);
-        }
-    }
-
-    #[inline]
-    pub(super) fn end(mut self, verdict: Verdict) {
-        self.settle();
-        self.span.end(verdict.outcome, &verdict);
-    }
-
-    #[inline]
-    pub(super) fn pause(mut self) {
-        self.settle();
-        self.span.held.leave();
-        self.span.state = if matches!(self.span.held, Held::Gone) { State::Off } else { State::Idle };
+        span.enter();
+        Turn(span)
     }
 }
 
 impl Drop for Turn<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.span.state == State::Running {
-            self.settle();
-            self.span.end(Ended::Panicked, &Verdict::OK);
+        if matches!(self.0.state, State::Running | State::First) {
+            self.0.give_up();
         }
     }
 }

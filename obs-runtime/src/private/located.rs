@@ -7,7 +7,7 @@ use super::outcome::Verdict;
 
 /// While it lives, the call is on this thread's stack. It ends the span when the function is left.
 pub struct Located<'a> {
-    turn: Option<Turn<'a>>,
+    turn: Turn<'a>,
     /// Of what ends without [`done`]: whether the thread unwound already when it began, as in a destructor.
     unwound: Option<bool>,
 }
@@ -23,25 +23,25 @@ pub fn located(span: &mut Span) -> Located<'_> {
 /// For a body in a function of its own, behind which stands [`done`].
 #[inline]
 pub fn entered(span: &mut Span) -> Located<'_> {
-    let turn = if span.is_off() { None } else { Some(Turn::begin(span)) };
-    Located { turn, unwound: None }
+    Located { turn: Turn::begin(span), unwound: None }
 }
 
 /// The body has returned.
 #[inline]
 pub fn done<R>(mut located: Located<'_>, value: &R, judge: impl FnOnce(&R) -> Verdict) {
-    if let Some(turn) = located.turn.take() {
-        turn.end(judge(value));
+    let Turn(span) = &mut located.turn;
+    if span.is_on() {
+        span.end(judge(value));
     }
 }
 
 impl Drop for Located<'_> {
     #[inline]
     fn drop(&mut self) {
-        let Some(turn) = self.turn.take() else { return };
+        let Turn(span) = &mut self.turn;
         // Here alone nothing else tells a `return` from a panic. The guard is dropped in the very frame of the call.
-        if self.unwound.is_some_and(|unwound| unwound || !thread::panicking()) {
-            turn.end(Verdict::OK);
+        if span.is_on() && self.unwound.is_some_and(|unwound| unwound || !thread::panicking()) {
+            span.end(Verdict::OK);
         }
     }
 }

@@ -28,6 +28,11 @@ pub struct Verdict {
 impl Verdict {
     pub(crate) const OK: Verdict = Verdict { outcome: Ended::Ok, failure: None };
 
+    /// Of a call that ended without one.
+    pub(super) const fn without_value(outcome: Ended) -> Self {
+        Verdict { outcome, failure: None }
+    }
+
     fn by_outcome<T: Outcome + ?Sized>(value: &T) -> Self {
         match value.outcome() {
             Ended::Error => {
@@ -49,8 +54,9 @@ impl Verdict {
     }
 }
 
-fn failure(texts: Vec<String>, kind: impl Into<Cow<'static, str>>, level: Level) -> Verdict {
-    Verdict { outcome: Ended::Error, failure: Some(Box::new(Failure { texts, kind: kind.into(), level })) }
+#[cold]
+fn failure(texts: Vec<String>, kind: Cow<'static, str>, level: Level) -> Verdict {
+    Verdict { outcome: Ended::Error, failure: Some(Box::new(Failure { texts, kind, level })) }
 }
 
 /// An error's text: its `Display`, with the sources that it does not tell itself; then the texts of the sources.
@@ -257,11 +263,19 @@ macro_rules! words {
                 }
             }
 
+            impl $words {
+                #[cold]
+                fn verdict<E: $($bound)*>($err: &E) -> Verdict {
+                    failure($texts, Cow::Borrowed(type_name::<E>()), Level::ERROR)
+                }
+            }
+
             impl<T, E: $($bound)*> Words<Result<T, E>> for $words {
+                #[inline]
                 fn __obs_verdict(self, value: &Result<T, E>) -> Verdict {
                     match value {
                         Ok(_) => Verdict::OK,
-                        Err($err) => failure($texts, type_name::<E>(), Level::ERROR),
+                        Err(err) => Self::verdict(err),
                     }
                 }
             }

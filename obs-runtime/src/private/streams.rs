@@ -23,9 +23,10 @@ pin_project_lite::pin_project! {
     impl<S, J> PinnedDrop for ObservedStream<S, J> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.last.outcome != Ended::Ok && !this.span.is_off() {
+            if this.last.outcome != Ended::Ok && this.span.is_on() {
                 // Whoever reads an error seldom reads on: the stream was not cancelled, it has failed.
-                Turn::begin(this.span).end(std::mem::replace(this.last, Verdict::OK));
+                this.span.enter();
+                this.span.end(std::mem::replace(this.last, Verdict::OK));
             }
             this.span.drop_begins();
         }
@@ -42,18 +43,17 @@ impl<S: Stream, J: Fn(&S::Item) -> Verdict> Stream for ObservedStream<S, J> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        if this.span.is_off() {
-            return this.inner.poll_next(cx);
-        }
-        let turn = Turn::begin(this.span);
+        let Turn(span) = &mut Turn::begin(this.span);
         let poll = this.inner.poll_next(cx);
-        match &poll {
-            Poll::Ready(Some(item)) => {
-                *this.last = (this.judge)(item);
-                turn.pause();
+        if span.is_on() {
+            match &poll {
+                Poll::Ready(Some(item)) => {
+                    *this.last = (this.judge)(item);
+                    span.pause();
+                }
+                Poll::Ready(None) => span.end(std::mem::replace(this.last, Verdict::OK)),
+                Poll::Pending => span.pause(),
             }
-            Poll::Ready(None) => turn.end(std::mem::replace(this.last, Verdict::OK)),
-            Poll::Pending => turn.pause(),
         }
         poll
     }
