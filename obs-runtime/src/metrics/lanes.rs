@@ -55,7 +55,7 @@ impl Place {
     /// Where its words begin in the chunk: places begin at even words, so the compiler sees that the one after is there.
     #[inline]
     fn offset(self) -> usize {
-        self.at as usize % WORDS & !1
+        (self.at as usize % WORDS) & !1
     }
 
     /// Adds `n` to the word `word` of this thread.
