@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use obs_runtime::engine::FinishedSpan;
 use obs_runtime::propagation::Correlation;
 use obs_runtime::testing::{capture, capture_async};
 use obs_runtime::tracing::Instrument;
@@ -147,20 +148,41 @@ fn ten_thousand_tasks_do_not_mix_up_their_spans_and_leave_none_behind() {
     threads_are_outside(&runtime);
 }
 
-#[test]
-fn where_nothing_is_sampled_every_line_has_its_ids_and_its_user_all_the_same() {
+/// What a runtime with this share of sampled traces makes of the storm: its spans.
+fn sampled(rate: f64) -> Vec<FinishedSpan> {
     let (runtime, memory) = (runtime(), Memory::default());
     let builder = memory.builder("info").config(ObservabilityConfig {
-        trace_sample_rate: 0.0,
+        trace_sample_rate: rate,
         log_queue_bytes: 64 << 20,
+        otlp_queue_bytes: 64 << 20,
         ..ObservabilityConfig::default()
     });
     let telemetry = builder.build().expect("nothing is wrong");
-    telemetry.in_scope(|| runtime.block_on(async { spawn(storm(TASKS / 10)).await.expect("no panic") }));
-    each_is_its_own(&memory.lines(&telemetry), TASKS / 10);
-    assert!(memory.spans(&telemetry).is_empty());
+    telemetry.in_scope(|| runtime.block_on(async { spawn(storm(TASKS)).await.expect("no panic") }));
+    each_is_its_own(&memory.lines(&telemetry), TASKS);
+    let spans = memory.spans(&telemetry);
     threads_are_outside(&runtime);
-    assert_eq!(telemetry.shutdown(SOON).lines_lost, 0);
+    let report = telemetry.shutdown(SOON);
+    assert_eq!((report.lines_lost, report.spans_lost), (0, 0));
+    spans
+}
+
+#[test]
+fn where_nothing_is_sampled_every_line_has_its_ids_and_its_user_all_the_same() {
+    assert!(sampled(0.0).is_empty());
+}
+
+#[test]
+fn where_all_is_sampled_every_span_arrives_under_the_one_that_it_was_opened_in() {
+    let spans = sampled(1.0);
+    let known: BTreeMap<_, _> = spans.iter().map(|span| (span.span_id.to_u64(), span)).collect();
+    assert_eq!(known.len(), spans.len(), "each once");
+    let user = |span: &FinishedSpan| span.fields.get("user_id").map(|user| user.to_string());
+    for span in &spans {
+        let Some(parent) = span.parent_id.map(|parent| known[&parent.to_u64()]) else { continue };
+        assert_eq!(parent.trace_id, span.trace_id);
+        assert_eq!(user(parent), user(span), "{} in {}", span.name, parent.name);
+    }
 }
 
 /// A pool of two threads of one's own, as rayon's: each job comes with the context of whom it is for.
