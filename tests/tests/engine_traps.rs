@@ -12,7 +12,7 @@
 //! | two engines in one process | `engines_inside_of_each_other_keep_to_themselves`; `engine_scopes`; `layer`: `two_engines_on_one_registry_do_not_see_each_other` |
 //! | exporters that speak through what they serve | `what_an_exporter_says_goes_nowhere` |
 //! | the inner future dropped outside of its span | `what_a_future_drops_is_dropped_inside_of_its_span` |
-//! | late fields of a span around, from elsewhere | `a_late_field_reaches_lines_of_spans_below_it_on_other_threads`; `spans`: `a_late_field_of_an_outer_span_reaches_the_lines_of_inner_ones` |
+//! | late fields of a span around, from elsewhere | `a_late_field_reaches_lines_of_spans_below_it_on_other_threads`, `a_late_field_passes_spans_that_have_closed_between`; `spans`: `a_late_field_of_an_outer_span_reaches_the_lines_of_inner_ones` |
 //! | guards out of order, leaked, entered twice, dropped elsewhere | `guards_may_be_leaked_and_a_span_entered_twice`, `a_span_that_is_left_on_a_thread_that_never_entered_it_changes_nothing`; `spans`: `guards_dropped_out_of_order_leave_the_right_span` |
 //! | any text is a key | `any_text_is_a_key` |
 //! | the message is not the first field | `the_message_may_stand_anywhere` |
@@ -316,6 +316,34 @@ fn what_a_future_drops_is_dropped_inside_of_its_span() {
     });
     assert_eq!(line(&seen, "done dropped")["user_id"], "u1");
     assert_eq!(line(&seen, "cancelled dropped")["user_id"], "u2");
+    all_is_over(&seen);
+}
+
+#[test]
+fn a_late_field_passes_spans_that_have_closed_between() {
+    let seen = capture(|| {
+        let outer = info_span!("outer", x = "outer", y = "outer", late = field::Empty);
+        let higher = outer.in_scope(|| info_span!("higher", x = "higher", late = field::Empty));
+        let lower = higher.in_scope(|| info_span!("lower", of_lower = 1));
+        let inner = lower.in_scope(|| info_span!("inner", own = 2));
+        drop(lower);
+        higher.record("late", "of higher");
+        inner.in_scope(|| info!("below one that has closed"));
+        drop(higher);
+        for record in ["late", "y", "x"] {
+            outer.record(record, "late");
+        }
+        let (dispatch, speaks) = (dispatch(), || inner.in_scope(|| info!("on another thread")));
+        thread::scope(|scope| scope.spawn(|| dispatcher::with_default(&dispatch, speaks)).join()).expect("no panic");
+        outer.record("y", "later");
+        outer.in_scope(|| inner.in_scope(|| info!("inside of both")));
+    });
+    let told = |message| ["x", "y", "late", "of_lower", "own"].map(|key| line(&seen, message)[key].clone());
+    let (lower, own) = (json!(1), json!(2));
+    let expected = |y, late| [json!("higher"), json!(y), json!(late), lower.clone(), own.clone()];
+    assert_eq!(told("below one that has closed"), expected("outer", "of higher"));
+    assert_eq!(told("on another thread"), expected("late", "of higher"));
+    assert_eq!(told("inside of both"), expected("later", "of higher"));
     all_is_over(&seen);
 }
 

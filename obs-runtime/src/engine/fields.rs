@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
+use crate::engine::record::Parent;
 use crate::log::json;
 use crate::names;
 use crate::outcome::Ended;
@@ -99,7 +101,20 @@ pub(crate) struct List {
     /// Where one's own fields begin, in the text and in the pieces.
     own_text: usize,
     own_pieces: usize,
+    /// The spans above the parent, the nearest last: a field that comes late to one is looked for there, once those below it have closed.
+    above: Vec<Ancestor>,
 }
+
+/// A span further up than the parent.
+#[derive(Clone, Copy)]
+pub(crate) struct Ancestor {
+    pub(crate) span: Parent,
+    /// Where the pieces end that it has recorded or inherited.
+    pieces: usize,
+}
+
+/// So many of the nearest are known.
+const ABOVE_KEPT: usize = 8;
 
 /// A key that is known before its first value: rendered once.
 #[derive(Debug)]
@@ -136,12 +151,13 @@ const LARGEST_KEPT: usize = 8 * 1024;
 
 impl List {
     pub(crate) const fn new() -> Self {
-        List { text: Vec::new(), pieces: Vec::new(), mask: 0, own_text: 0, own_pieces: 0 }
+        List { text: Vec::new(), pieces: Vec::new(), mask: 0, own_text: 0, own_pieces: 0, above: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.pieces.clear();
+        self.above.clear();
         (self.mask, self.own_text, self.own_pieces) = (0, 0, 0);
         if self.text.capacity() > LARGEST_KEPT {
             self.text = Vec::new();
@@ -199,12 +215,21 @@ impl List {
         self.mask & bit(key) != 0
     }
 
-    /// Begins with all that `parent` has; what follows is one's own.
-    pub(crate) fn inherit(&mut self, parent: &List) {
+    /// Begins with all that `parent` has; what follows is one's own. What that inherits from is `above`.
+    pub(crate) fn inherit(&mut self, parent: &List, above: Parent) {
         self.text.extend_from_slice(&parent.text);
         self.pieces.extend_from_slice(&parent.pieces);
         self.mask = parent.mask;
         (self.own_text, self.own_pieces) = (self.text.len(), self.pieces.len());
+        if above.key != 0 {
+            self.above.extend_from_slice(&parent.above[parent.above.len().saturating_sub(ABOVE_KEPT - 1)..]);
+            self.above.push(Ancestor { span: above, pieces: parent.own_pieces });
+        }
+    }
+
+    /// The spans above the parent, the nearest last.
+    pub(crate) fn above(&self) -> &[Ancestor] {
+        &self.above
     }
 
     /// Records a field, in place of one of the same key. A key that every log line begins with gets a trailing `_`.
@@ -274,16 +299,16 @@ impl List {
 
     /// Records all of `later`, which wins where a key is here already.
     pub(crate) fn merge(&mut self, later: &List) {
-        self.merge_pieces(later, 0);
+        self.merge_pieces(later, 0..later.pieces.len());
     }
 
     /// Records what `later` has of its own.
     pub(crate) fn merge_own(&mut self, later: &List) {
-        self.merge_pieces(later, later.own_pieces);
+        self.merge_pieces(later, later.own_pieces..later.pieces.len());
     }
 
-    fn merge_pieces(&mut self, later: &List, first: usize) {
-        for piece in &later.pieces[first..] {
+    fn merge_pieces(&mut self, later: &List, which: Range<usize>) {
+        for piece in &later.pieces[which] {
             if self.mask & bit(piece.key) != 0 {
                 self.forget(piece.key);
             }
@@ -293,11 +318,22 @@ impl List {
         }
     }
 
-    /// Puts what `parent` has now in place of what was inherited.
-    pub(crate) fn inherit_again(&mut self, parent: &List) {
+    /// Puts what a span around has now in place of what came from it: the parent, or `span` where so many between them have closed.
+    /// What those had recorded stays, and so does one's own.
+    pub(crate) fn inherit_again(&mut self, around: &List, above: Parent, span: Parent, closed: usize) {
         let mut fresh = List::new();
-        fresh.inherit(parent);
-        fresh.merge_pieces(self, self.own_pieces);
+        fresh.inherit(around, above);
+        let between = &self.above[self.above.len() - closed..];
+        let spans = std::iter::once(span).chain(between.iter().skip(1).map(|ancestor| ancestor.span));
+        let ends = between.iter().skip(1).map(|ancestor| ancestor.pieces).chain([self.own_pieces]);
+        let mut begin = between.first().map_or(self.own_pieces, |ancestor| ancestor.pieces);
+        for ((span, end), _) in spans.zip(ends).zip(between) {
+            fresh.above.push(Ancestor { span, pieces: fresh.pieces.len() });
+            fresh.merge_pieces(self, begin..end);
+            begin = end;
+        }
+        (fresh.own_text, fresh.own_pieces) = (fresh.text.len(), fresh.pieces.len());
+        fresh.merge_pieces(self, begin..self.pieces.len());
         *self = fresh;
     }
 
@@ -332,6 +368,9 @@ impl List {
         if at < self.own_pieces {
             self.own_pieces -= 1;
             self.own_text -= length as usize;
+        }
+        for ancestor in self.above.iter_mut().filter(|ancestor| at < ancestor.pieces) {
+            ancestor.pieces -= 1;
         }
     }
 }
@@ -412,7 +451,7 @@ mod tests {
         let (mut parent, mut child) = (List::new(), List::new());
         parent.put_str("user_id", "u1");
         parent.put_str("x", "outer");
-        child.inherit(&parent);
+        child.inherit(&parent, Parent::default());
         child.put_str("x", "inner");
         assert_eq!(text(&child), r#","user_id":"u1","x":"inner""#);
         assert_eq!(child.own_text(), br#","x":"inner""#);
@@ -422,11 +461,11 @@ mod tests {
     fn what_is_inherited_again_leaves_ones_own_in_place() {
         let (mut parent, mut child) = (List::new(), List::new());
         parent.put_str("user_id", "u1");
-        child.inherit(&parent);
+        child.inherit(&parent, Parent::default());
         child.put_str("x", "mine");
         parent.put_str("agent_id", "a1");
         parent.put_str("x", "late");
-        child.inherit_again(&parent);
+        child.inherit_again(&parent, Parent::default(), Parent::default(), 0);
         assert_eq!(text(&child), r#","user_id":"u1","agent_id":"a1","x":"mine""#);
         assert_eq!(child.own_text(), br#","x":"mine""#);
     }

@@ -195,7 +195,7 @@ impl Record {
     pub(crate) fn inherit(&mut self, parent: &Record, slot: u64) {
         self.ids = parent.ids;
         self.carried.clone_from(&parent.carried);
-        self.fields.inherit(&parent.fields);
+        self.fields.inherit(&parent.fields, parent.parent);
         self.parent = Parent { key: parent.key, slot, version: parent.version, late: LATE.load(Relaxed) };
     }
 
@@ -205,13 +205,24 @@ impl Record {
         self.parent.key != 0 && self.parent.late != LATE.load(Relaxed)
     }
 
-    /// Takes over what `parent` has by now.
-    pub(crate) fn inherit_again(&mut self, parent: &Record) {
-        if self.parent.version != parent.version {
-            self.fields.inherit_again(&parent.fields);
-            self.parent.version = parent.version;
-            self.version = self.version.wrapping_add(1);
+    /// The span around it that is the next where so many have closed.
+    pub(crate) fn around(&self, closed: usize) -> Option<Parent> {
+        let above = self.fields.above();
+        match closed {
+            0 => Some(self.parent),
+            _ => above.len().checked_sub(closed).map(|at| above[at].span),
         }
+    }
+
+    /// Takes over what `around` has by now: the parent, or the next span above it where so many have closed.
+    pub(crate) fn inherit_again(&mut self, around: &Record, closed: usize) {
+        let Some(known) = self.around(closed).filter(|known| known.version != around.version) else { return };
+        let span = Parent { version: around.version, ..known };
+        self.fields.inherit_again(&around.fields, around.parent, span, closed);
+        if closed == 0 {
+            self.parent.version = span.version;
+        }
+        self.version = self.version.wrapping_add(1);
     }
 
     /// It has looked.

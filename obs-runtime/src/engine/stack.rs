@@ -238,36 +238,54 @@ fn current(stack: &[Frame], engine: usize) -> Option<usize> {
 /// Takes over fields that came late to the spans around the record at `at`.
 #[inline]
 fn refresh(stack: &mut [Frame], at: usize) {
-    let stale = stack[at].with(|record, _| record.is_stale().then_some(record.parent)).flatten();
-    if let Some(parent) = stale {
-        refresh_from(stack, at, parent);
+    if stack[at].with(|record, _| record.is_stale()) == Some(true) {
+        refresh_from(stack, at);
     }
 }
 
 #[cold]
-fn refresh_from(stack: &mut [Frame], at: usize, parent: Parent) {
+fn refresh_from(stack: &mut [Frame], at: usize) {
     let late = record::late();
-    if let Some(below) = stack[..at].iter().rposition(|frame| frame.is_parent(parent)) {
-        refresh(stack, below);
-        let (lower, upper) = stack.split_at_mut(at);
-        // Where both lie in slots, the parent is locked before its child: here, and everywhere.
-        lower[below].with(|parent, _| upper[0].with(|record, _| record.inherit_again(parent)));
-    } else if parent.slot != 0 {
-        refresh_slot(parent.slot, 0);
-        slots::with(parent.slot, |parent| stack[at].with(|record, _| record.inherit_again(parent)));
+    let mut closed = 0;
+    while let Some(around) = stack[at].with(|record, _| record.around(closed)).flatten()
+        && !refresh_by(stack, at, around, closed)
+    {
+        closed += 1;
     }
     stack[at].with(|record, _| record.is_fresh(late));
+}
+
+/// Lets the record at `at` take over what came late to a span around it, between which and the record so many have closed; whether
+/// that one is open.
+fn refresh_by(stack: &mut [Frame], at: usize, around: Parent, closed: usize) -> bool {
+    if let Some(below) = stack[..at].iter().rposition(|frame| frame.is_parent(around)) {
+        refresh(stack, below);
+        let (lower, upper) = stack.split_at_mut(at);
+        // Where both lie in slots, the outer one is locked before the inner one: here, and everywhere.
+        return lower[below]
+            .with(|around, _| upper[0].with(|record, _| record.inherit_again(around, closed)))
+            .is_some();
+    }
+    refresh_slot(around.slot, 0);
+    slots::with(around.slot, |around| stack[at].with(|record, _| record.inherit_again(around, closed))).is_some()
 }
 
 /// How far up late fields are looked for where no stack leads the way.
 const DEEPEST: usize = 64;
 
 fn refresh_slot(id: u64, depth: usize) {
-    let Some(parent) = slots::with(id, |record| record.is_stale().then_some(record.parent)).flatten() else { return };
+    if slots::with(id, |record| record.is_stale()) != Some(true) || depth == DEEPEST {
+        return;
+    }
     let late = record::late();
-    if parent.slot != 0 && depth < DEEPEST {
-        refresh_slot(parent.slot, depth + 1);
-        slots::with(parent.slot, |parent| slots::with(id, |record| record.inherit_again(parent)));
+    let mut closed = 0;
+    while let Some(around) = slots::with(id, |record| record.around(closed)).flatten() {
+        refresh_slot(around.slot, depth + 1);
+        let take_over = |around: &mut Record| slots::with(id, |record| record.inherit_again(around, closed));
+        if slots::with(around.slot, take_over).is_some() {
+            break;
+        }
+        closed += 1;
     }
     slots::with(id, |record| record.is_fresh(late));
 }
