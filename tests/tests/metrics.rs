@@ -561,3 +561,62 @@ fn expansions_mean_what_they_say_whatever_is_in_scope() {
     let mut state = obs_runtime::Tracked::new(shadowed::State::Start);
     assert!(obs_runtime::transition!(state, Start => State).is_ok());
 }
+
+#[test]
+fn what_is_removed_is_forgotten_by_threads_that_have_found_it() {
+    let set = PlatformMetrics::new();
+    let barrier = std::sync::Barrier::new(2);
+    let count = |n| set.user_api_requests_total.with(api("one", true)).add(n);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..3).for_each(|_| count(100));
+            barrier.wait();
+            barrier.wait();
+            count(1);
+        });
+        barrier.wait();
+        assert!(set.user_api_requests_total.remove(&api("one", true)));
+        // It takes the place that the other thread has written to.
+        set.user_api_requests_total.with(api("two", true)).add(5);
+        barrier.wait();
+    });
+    assert_eq!(
+        lines(&text_of(&set), "user_api_requests_total"),
+        [
+            "user_api_requests_total{user_id=\"one\",ok=\"true\"} 1",
+            "user_api_requests_total{user_id=\"two\",ok=\"true\"} 5",
+        ]
+    );
+    set.user_api_requests_total.retain(|labels| &*labels.user_id.0 != "one");
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..2).for_each(|_| count(1)));
+    });
+    assert!(text_of(&set).contains("user_api_requests_total{user_id=\"one\",ok=\"true\"} 2\n"));
+}
+
+#[test]
+fn texts_that_differ_in_one_byte_anywhere_are_series_of_their_own() {
+    #[derive(LabelValue)]
+    #[label(max = 100)]
+    struct Long(String);
+    #[derive(LabelSet)]
+    struct Labels {
+        text: Long,
+    }
+    #[derive(MetricSet)]
+    struct Texts {
+        /// Texts of forty bytes.
+        texts_total: Counter<Labels>,
+    }
+    let set = Texts::new();
+    for _ in 0..2 {
+        for at in 0..40 {
+            let text = (0..40).map(|here| if here == at { 'b' } else { 'a' }).collect();
+            set.texts_total.with(Labels { text: Long(text) }).inc();
+        }
+    }
+    let text = text_of(&set);
+    let lines = lines(&text, "texts_total");
+    assert_eq!(lines.len(), 40);
+    assert!(lines.iter().all(|line| line.ends_with(" 2")), "{lines:?}");
+}

@@ -129,7 +129,7 @@ enum Want<'a> {
 }
 
 /// So many texts are taken without memory from the heap.
-const MOST: usize = 8;
+pub(crate) const MOST: usize = 8;
 
 impl<'a> LabelVisitor<'a> {
     /// Takes the value of the next label.
@@ -164,14 +164,14 @@ impl<'a> LabelVisitor<'a> {
         }
     }
 
-    /// Shows the texts of the values.
+    /// Shows the texts of the values, if they need not be written first and are few enough.
     #[inline(always)]
-    pub(crate) fn texts<R>(labels: &'a impl LabelSet, show: impl FnOnce(&[&str]) -> R) -> R {
+    pub(crate) fn texts<R>(labels: &'a impl LabelSet, show: impl FnOnce(&[&str]) -> Option<R>) -> Option<R> {
         let mut visitor = LabelVisitor { want: Want::Texts([""; MOST], 0), sound: true };
         labels.visit(&mut visitor);
         match &visitor.want {
-            Want::Texts(texts, count) if visitor.sound => show(texts.get(..*count).unwrap_or_default()),
-            _ => show(&LabelVisitor::key(labels).texts().collect::<Vec<_>>()),
+            Want::Texts(texts, count) if visitor.sound => show(texts.get(..*count)?),
+            _ => None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::roll::Roll;
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
-use crate::metrics::table::Finder;
+use crate::metrics::table::{Finder, Row, THERE};
 use crate::metrics::text;
 
 pub(crate) struct Open<L, C: Cell> {
@@ -43,23 +43,28 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         Open { descriptor, finder: Finder::new(), all }
     }
 
-    /// The series of `labels`, if it is there.
-    #[inline]
+    /// The series of `labels`, if it is there and their texts are.
+    // Once for each set of labels and not at each call: so the number of labels is known, and nothing loops.
+    #[inline(never)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
-        let found = LabelVisitor::texts(labels, |texts| {
-            self.finder.find(texts, |row| match row.place {
-                Some(place) if C::IN_LANES => Some(At::Lanes(place.pack())),
-                _ => Arc::clone(&row.series).downcast().ok().map(|series| At::shared(series)),
-            })
-        });
-        found.flatten()
+        LabelVisitor::texts(labels, |texts| self.finder.find(texts, Self::found))
     }
 
     /// The series of `labels`; it is there from now on.
     #[cold]
     #[inline(never)]
     pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
-        self.hit(labels.get()).unwrap_or_else(|| self.appear(labels.into_shared()))
+        let texts = LabelVisitor::key(labels.get());
+        let found = self.finder.find_rarely(&texts.texts().collect::<Vec<_>>(), Self::found);
+        found.unwrap_or_else(|| self.appear(labels.into_shared()))
+    }
+
+    #[inline]
+    fn found(mark: u64, row: &Row) -> Option<At<'static, L, C>> {
+        match mark {
+            THERE => Arc::clone(&row.series).downcast().ok().map(At::shared),
+            place => Some(At::Lanes(place)),
+        }
     }
 
     fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {

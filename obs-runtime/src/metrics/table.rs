@@ -3,50 +3,67 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::metrics::hash::{hash, same};
-use crate::metrics::label::Key;
+use crate::metrics::hash::{Ends, Seed};
+use crate::metrics::label::{Key, MOST};
 use crate::metrics::lanes::Place;
+
+/// What the mark of a series says that has no place.
+pub(crate) const THERE: u64 = 1;
 
 /// One series, as it is found.
 pub(crate) struct Row {
-    hash: u64,
-    /// The texts of the labels, one after the other, and where each one ends.
-    text: Box<[u8]>,
-    ends: Box<[usize]>,
-    /// Whether it was removed: then it is passed over, also in the tables of threads that do not know yet.
-    gone: AtomicBool,
-    pub(crate) place: Option<Place>,
+    /// The place of its numbers, packed, or [`THERE`]; 0 once it was removed: then it is passed over, also in the tables of
+    /// threads that do not know yet.
+    mark: AtomicU64,
+    ends: Box<[Ends]>,
+    /// The rest of the texts, one after the other.
+    rest: Box<[[u8; 16]]>,
     /// The series, of any labels and cells.
     pub(crate) series: Arc<dyn Any + Send + Sync>,
 }
 
-/// Open addressing, at most three quarters full, rows that are gone among them.
+/// Texts that are looked for.
+struct Wanted<'a> {
+    texts: &'a [&'a str],
+    ends: &'a [Ends],
+    hash: u64,
+}
+
+struct Slot {
+    /// 0 while nothing is here: most of those that are passed on the way are told by it alone.
+    hash: AtomicU64,
+    row: OnceLock<Arc<Row>>,
+}
+
+/// Open addressing, at most half full, rows that are gone among them: a second step is mispredicted.
+#[derive(Clone)]
 struct Table {
     version: u64,
-    slots: Box<[OnceLock<Arc<Row>>]>,
+    slots: Arc<[Slot]>,
 }
 
 /// The table of one metric.
 pub(crate) struct Finder {
     /// Where each thread keeps the table.
     at: usize,
+    seed: Seed,
     version: AtomicU64,
     newest: Mutex<Newest>,
 }
 
 struct Newest {
-    table: Arc<Table>,
+    table: Table,
     /// How many slots are taken.
     taken: usize,
 }
 
 /// The tables that a thread keeps. Those of other metrics that had the same number before differ in their version.
-type Kept = Vec<Option<Arc<Table>>>;
+type Kept = Vec<Option<Table>>;
 
 thread_local! {
     static KEPT: RefCell<Kept> = const { RefCell::new(Vec::new()) };
@@ -56,25 +73,24 @@ thread_local! {
 static NUMBERS: Mutex<(Vec<usize>, usize)> = Mutex::new((Vec::new(), 0));
 
 impl Row {
-    fn new(key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) -> Self {
-        let (mut text, mut ends) = (Vec::new(), Vec::new());
-        for part in key.texts() {
-            text.extend_from_slice(part.as_bytes());
-            ends.push(text.len());
-        }
-        let (text, ends) = (text.into_boxed_slice(), ends.into_boxed_slice());
-        Row { hash: hash(key.texts()), text, ends, gone: AtomicBool::new(false), place, series }
+    fn new(texts: &[&str], ends: &[Ends], place: Option<Place>, series: Arc<dyn Any + Send + Sync>) -> Self {
+        let rest = texts.iter().zip(ends).flat_map(|(text, ends)| ends.rest(text)).copied().collect();
+        Row { mark: AtomicU64::new(place.map_or(THERE, Place::pack)), ends: ends.into(), rest, series }
     }
 
-    #[inline]
-    fn is(&self, texts: &[&str]) -> bool {
-        let mut start = 0;
-        self.ends.len() == texts.len()
-            && self.ends.iter().zip(texts).all(|(end, text)| {
-                let own = self.text.get(start..*end).unwrap_or_default();
-                start = *end;
-                same(own, text.as_bytes())
-            })
+    #[inline(always)]
+    fn is(&self, wanted: &Wanted<'_>) -> bool {
+        self.ends.len() == wanted.ends.len()
+            && self.ends.iter().zip(wanted.ends).all(|(own, ends)| own.same(ends))
+            && (self.rest.is_empty() || self.is_rest(wanted))
+    }
+
+    /// The same of the rest, where the lengths are the same already. Sixteen bytes at a time: a call of `memcmp` may cost more
+    /// than all else here.
+    #[inline(always)]
+    fn is_rest(&self, wanted: &Wanted<'_>) -> bool {
+        let texts = wanted.texts.iter().zip(wanted.ends).flat_map(|(text, ends)| ends.rest(text));
+        self.rest.iter().zip(texts).all(|(own, sixteen)| own == sixteen)
     }
 }
 
@@ -85,60 +101,87 @@ impl Finder {
             numbers.1 += 1;
             numbers.1 - 1
         });
-        let table = Arc::new(Table::new(8));
-        Finder { at, version: AtomicU64::new(table.version), newest: Mutex::new(Newest { table, taken: 0 }) }
+        let table = Table::new(8);
+        let version = AtomicU64::new(table.version);
+        Finder { at, seed: Seed::own(), version, newest: Mutex::new(Newest { table, taken: 0 }) }
     }
 
-    /// The series of the labels with these texts, as `found` wants it.
-    #[inline]
-    pub(crate) fn find<R>(&self, texts: &[&str], found: impl Fn(&Row) -> R) -> Option<R> {
-        let hash = hash(texts.iter().copied());
-        let here = KEPT.try_with(|kept| {
-            let mut kept = kept.try_borrow_mut().ok()?;
-            let table = match kept.get(self.at) {
-                Some(Some(table)) if table.version == self.version.load(Acquire) => table,
-                _ => self.keep(&mut kept),
-            };
-            Some(table.find(texts, hash).map(|row| found(row)))
-        });
-        match here {
-            Ok(Some(found)) => found,
-            // The thread ends, or labels go away with a table that nobody keeps any more.
-            _ => {
-                let table = Arc::clone(&lock(&self.newest).table);
-                table.find(texts, hash).map(|row| found(row))
+    /// The series of the labels with these texts, as `found` wants it by its mark. Sets of more labels than are taken without
+    /// memory from the heap are never found here.
+    #[inline(always)]
+    pub(crate) fn find<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+        self.want(texts, |wanted| {
+            let here = KEPT.try_with(|kept| {
+                let kept = kept.try_borrow().ok()?;
+                let table = kept.get(self.at)?.as_ref()?;
+                if table.version != self.version.load(Acquire) {
+                    return None;
+                }
+                Some(table.find(wanted).and_then(|(mark, row)| found(mark, row)))
+            });
+            match here {
+                Ok(Some(found)) => found,
+                _ => self.find_anew(wanted, found),
             }
-        }
+        })
     }
 
+    /// The first time on this thread since the table grew; or the thread ends.
     #[cold]
     #[inline(never)]
-    fn keep<'a>(&self, kept: &'a mut Kept) -> &'a Arc<Table> {
-        if kept.len() <= self.at {
-            kept.resize_with(self.at + 1, || None);
-        }
-        let newest = Arc::clone(&lock(&self.newest).table);
-        kept[self.at].insert(newest)
+    fn find_anew<R>(&self, wanted: &Wanted<'_>, found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+        let newest = lock(&self.newest).table.clone();
+        let found = newest.find(wanted).and_then(|(mark, row)| found(mark, row));
+        let before = KEPT.try_with(|kept| {
+            let mut kept = kept.try_borrow_mut().ok()?;
+            if kept.len() <= self.at {
+                kept.resize_with(self.at + 1, || None);
+            }
+            kept[self.at].replace(newest)
+        });
+        // Labels may go with it, whose end is anybody's code: nothing is borrowed any more.
+        drop(before);
+        found
+    }
+
+    /// The same, from where it is not the usual thing.
+    pub(crate) fn find_rarely<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+        self.want(texts, |wanted| self.find_anew(wanted, found))
+    }
+
+    #[inline(always)]
+    fn want<R>(&self, texts: &[&str], search: impl FnOnce(&Wanted<'_>) -> Option<R>) -> Option<R> {
+        let mut ends = [Ends::default(); MOST];
+        let ends = ends.get_mut(..texts.len())?;
+        ends.iter_mut().zip(texts).for_each(|(ends, text)| *ends = Ends::of(text));
+        search(&Wanted { texts, ends, hash: self.seed.hash(texts, ends) })
     }
 
     /// Adds a series. It is not there yet: the caller holds what makes that so.
     pub(crate) fn insert(&self, key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) {
-        let mut newest = lock(&self.newest);
-        if (newest.taken + 1) * 4 > newest.table.slots.len() * 3 {
-            *newest = newest.table.grown();
-            self.version.store(newest.table.version, Release);
-        }
-        newest.table.insert(Arc::new(Row::new(key, place, series)));
-        newest.taken += 1;
+        let texts: Vec<&str> = key.texts().collect();
+        self.want(&texts, |wanted| {
+            let row = Arc::new(Row::new(wanted.texts, wanted.ends, place, series));
+            let mut newest = lock(&self.newest);
+            if (newest.taken + 1) * 2 > newest.table.slots.len() {
+                *newest = newest.table.grown();
+                self.version.store(newest.table.version, Release);
+            }
+            newest.table.insert(wanted.hash, row);
+            newest.taken += 1;
+            Some(())
+        });
     }
 
     /// Takes the series of `key` away.
     pub(crate) fn remove(&self, key: &Key) {
         let texts: Vec<&str> = key.texts().collect();
-        let newest = lock(&self.newest);
-        if let Some(row) = newest.table.find(&texts, hash(key.texts())) {
-            row.gone.store(true, Release);
-        }
+        self.want(&texts, |wanted| {
+            let newest = lock(&self.newest);
+            let (_, row) = newest.table.find(wanted)?;
+            row.mark.store(0, Release);
+            Some(())
+        });
     }
 }
 
@@ -151,45 +194,54 @@ impl Drop for Finder {
 impl Table {
     fn new(slots: usize) -> Self {
         static VERSIONS: AtomicU64 = AtomicU64::new(0);
-        Table { version: VERSIONS.fetch_add(1, Relaxed), slots: (0..slots).map(|_| OnceLock::new()).collect() }
+        let slots = (0..slots).map(|_| Slot { hash: AtomicU64::new(0), row: OnceLock::new() }).collect();
+        Table { version: VERSIONS.fetch_add(1, Relaxed), slots }
     }
 
     /// The slots in the order in which `hash` is looked for.
-    #[inline]
-    fn probe(&self, hash: u64) -> impl Iterator<Item = &OnceLock<Arc<Row>>> {
+    #[inline(always)]
+    fn probe(&self, hash: u64) -> impl Iterator<Item = &Slot> {
         let mask = self.slots.len() - 1;
         (0..self.slots.len()).filter_map(move |step| self.slots.get((hash as usize).wrapping_add(step) & mask))
     }
 
-    #[inline]
-    fn find(&self, texts: &[&str], hash: u64) -> Option<&Arc<Row>> {
-        for slot in self.probe(hash) {
-            let row = slot.get()?;
-            if row.hash == hash && row.is(texts) && !row.gone.load(Acquire) {
-                return Some(row);
+    /// The row, with what its mark says.
+    #[inline(always)]
+    fn find(&self, wanted: &Wanted<'_>) -> Option<(u64, &Row)> {
+        for slot in self.probe(wanted.hash) {
+            let hash = slot.hash.load(Acquire);
+            if hash == wanted.hash {
+                let row = &**slot.row.get()?;
+                let mark = row.mark.load(Acquire);
+                if mark != 0 && row.is(wanted) {
+                    return Some((mark, row));
+                }
+            } else if hash == 0 {
+                return None;
             }
         }
         None
     }
 
-    fn insert(&self, row: Arc<Row>) {
-        let mut row = Some(row);
-        for slot in self.probe(row.as_ref().map_or(0, |row| row.hash)) {
-            match row.take() {
-                Some(this) => row = slot.set(this).err(),
-                None => return,
-            }
+    /// Puts a row into the first slot that is free. The caller holds the lock of the newest table.
+    fn insert(&self, hash: u64, row: Arc<Row>) {
+        if let Some(slot) = self.probe(hash).find(|slot| slot.hash.load(Relaxed) == 0) {
+            let _ = slot.row.set(row);
+            slot.hash.store(hash, Release);
         }
     }
 
     /// A table with room for as many again, without the rows that are gone.
     fn grown(&self) -> Newest {
-        let here = self.slots.iter().filter_map(OnceLock::get).filter(|row| !row.gone.load(Relaxed));
-        let rows: Vec<_> = here.cloned().collect();
-        let taken = rows.len();
-        let table = Table::new((taken * 2 + 2).next_power_of_two().max(8));
-        rows.into_iter().for_each(|row| table.insert(row));
-        Newest { table: Arc::new(table), taken }
+        let rows: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot.hash.load(Relaxed), slot.row.get()?)))
+            .filter(|(_, row)| row.mark.load(Relaxed) != 0)
+            .collect();
+        let table = Table::new((rows.len() * 4).next_power_of_two().max(8));
+        rows.iter().for_each(|(hash, row)| table.insert(*hash, Arc::clone(row)));
+        Newest { table, taken: rows.len() }
     }
 }
 
