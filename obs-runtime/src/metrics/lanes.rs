@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::slice::{from_mut, from_ref};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -251,12 +252,12 @@ impl Reading {
             chunks.clear();
             chunks.extend(self.directories.iter().filter_map(|directory| directory.get(here)?.get()));
             sums.extend(run.iter().map(|place| {
-                let place = Place::unpack(*place);
+                let (offset, generation) = (Place::unpack(*place).offset(), Place::unpack(*place).generation);
                 chunks.iter().fold(0_u64, |sum, chunk| {
-                    let mut word = [0];
-                    match place.words(chunk, 1) {
-                        Some((tag, found)) if words::read(tag, found, place.generation, &mut word) => {
-                            sum.wrapping_add(word[0])
+                    let mut word = 0;
+                    match chunk.0.get(offset..offset + 2) {
+                        Some([tag, found]) if words::read(tag, from_ref(found), generation, from_mut(&mut word)) => {
+                            sum.wrapping_add(word)
                         }
                         _ => sum,
                     }

@@ -50,8 +50,8 @@ pub(crate) struct Head {
     begun: bool,
     /// The name that the samples of histograms begin with.
     name: &'static str,
-    /// What is around the labels of all others.
-    around: (String, &'static str),
+    /// How the samples of all others begin, up to the labels.
+    sample: String,
     /// The name and the word of the TYPE line.
     family: (&'static str, &'static str),
     /// How the lines of the buckets go on after the labels, up to the count; the infinite bound is the last.
@@ -75,11 +75,8 @@ impl Head {
         };
         let bounds = descriptor.buckets.iter().chain([&f64::INFINITY]);
         let bounds = bounds.map(|bound| format!("le=\"{}\"}} ", le(*bound, format))).collect();
-        let around = match descriptor.labels {
-            [] => (format!("{name}{suffix}"), " "),
-            _ => (format!("{name}{suffix}{{"), "} "),
-        };
-        Head { descriptor, begun: false, name, around, family, bounds, bucket: String::new() }
+        let sample = format!("{name}{suffix}{}", if descriptor.labels.is_empty() { "" } else { "{" });
+        Head { descriptor, begun: false, name, sample, family, bounds, bucket: String::new() }
     }
 
     /// OpenMetrics has the moment of birth of what only grows.
@@ -132,11 +129,11 @@ impl<'a> Encoder<'a> {
         let labels = shown.labels;
         match &shown.value {
             Value::Whole(value) => {
-                self.around(&head.around, labels);
+                self.sample(&head.sample, labels);
                 self.whole(*value);
             }
             Value::Number(value) => {
-                self.around(&head.around, labels);
+                self.sample(&head.sample, labels);
                 self.number(*value);
             }
             Value::Histogram { counts, sum, .. } => {
@@ -208,10 +205,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn around(&mut self, (before, after): &(String, &'static str), labels: &str) {
-        self.out.push_str(before);
+    #[inline]
+    fn sample(&mut self, begin: &str, labels: &str) {
+        self.out.push_str(begin);
+        if labels.is_empty() {
+            return self.out.push(' ');
+        }
         self.out.push_str(labels);
-        self.out.push_str(after);
+        self.out.push_str("} ");
     }
 
     fn digits(&mut self, value: u64) {
