@@ -7,7 +7,7 @@ use obs_runtime::config::ObservabilityConfig;
 use obs_runtime::engine::FinishedSpan;
 use obs_runtime::metrics::encode_openmetrics;
 use obs_runtime::propagation::{self, Correlation};
-use obs_runtime::{correlated, observed};
+use obs_runtime::{Histogram, MetricSet, correlated, observed};
 use tests::Service;
 
 fn at_rate(rate: f64) -> Service {
@@ -212,4 +212,30 @@ fn exemplars_are_of_traces_that_are_exported() {
     let exported: Vec<_> = spans.iter().map(|span| span.trace_id.to_string()).collect();
     assert!(!exemplars.is_empty());
     assert!(exemplars.iter().all(|trace| exported.iter().any(|own| own == trace)), "{exemplars:?}, {exported:?}");
+}
+
+#[derive(MetricSet)]
+struct Weights {
+    /// How heavy it was.
+    #[metric(buckets = [1.0])]
+    weight_kilograms: Histogram,
+}
+
+#[test]
+fn an_observation_is_no_exemplar_while_tail_sampling_may_still_drop_its_trace() {
+    #[observed]
+    fn weigh(kilograms: f64) {
+        Weights::global().weight_kilograms.observe(kilograms);
+    }
+
+    let exemplars = || {
+        let text = encode_openmetrics();
+        let of_weights = |line: &&str| line.starts_with("weight_kilograms_bucket") && line.contains("trace_id");
+        text.lines().filter(of_weights).count()
+    };
+    assert_eq!(exemplars(), 0, "somebody asks");
+    with_tail(0.0).telemetry.in_scope(|| weigh(0.5));
+    assert_eq!(exemplars(), 0, "it ended well and is dropped");
+    with_tail(1.0).telemetry.in_scope(|| weigh(0.5));
+    assert_eq!(exemplars(), 1, "it was sampled from the start");
 }

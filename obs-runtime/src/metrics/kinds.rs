@@ -226,7 +226,8 @@ impl Histogram {
 
 impl<'a, L: LabelSet> HistogramHandle<'a, L> {
     /// Counts `value` in its bucket. NaN is dropped, and counted as lost. Within a trace that is exported it may become the
-    /// exemplar of the bucket, once somebody has asked for OpenMetrics.
+    /// exemplar of the bucket, once somebody has asked for OpenMetrics. That is a trace which was sampled at its beginning: tail
+    /// sampling drops none of those, and of the others nobody knows yet whether it will keep them.
     #[inline]
     pub fn observe(&self, value: f64) {
         self.update(value);
