@@ -144,4 +144,25 @@ mod tests {
         assert_eq!(owner(&mut attribution, "agent-_swarm-agents_main-1.log"), None);
         assert_eq!(owner(&mut attribution, "proxy-7_swarm-agents_main-1.log"), None);
     }
+
+    #[test]
+    fn annotations_say_whose_a_pod_is_as_soon_as_they_are_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut attribution = Manifests::in_directory(directory.path(), "swarm/agent", "swarm/user");
+        let mut owner = |manifest: Option<&str>| {
+            if let Some(manifest) = manifest {
+                std::fs::write(directory.path().join("pod-x.json"), manifest).unwrap();
+            }
+            attribution.owner(&Container::of_file("pod-x_swarm-agents_main-1.log").unwrap())
+        };
+        assert_eq!(owner(None), None);
+        assert_eq!(owner(Some("half a manif")), None);
+        assert_eq!(owner(Some(r#"{"metadata":{"name":"pod-x"}}"#)), None);
+        assert_eq!(owner(Some(r#"{"metadata":{"annotations":{"swarm/agent":"no id"}}}"#)), None);
+        let agent_id = AgentId::parse("7").unwrap();
+        let of_nobody = owner(Some(r#"{"metadata":{"annotations":{"swarm/agent":"7"}}}"#));
+        assert_eq!(of_nobody, Some(Owner { agent_id: agent_id.clone(), user_id: None }));
+        let whole = owner(Some(r#"{"metadata":{"annotations":{"swarm/agent":"7","swarm/user":"u1"}},"spec":{}}"#));
+        assert_eq!(whole, Some(Owner { agent_id, user_id: UserId::parse("u1").ok() }));
+    }
 }

@@ -39,7 +39,7 @@ const AT_ONCE: usize = 8;
 /// ```no_run
 /// use obs_logs::{CloudWatch, StoreError, aws_sdk_cloudwatchlogs::Client};
 ///
-/// // Region, credentials and TLS are the client's: `Client::new(&aws_config::load_from_env().await)`.
+/// // Region, credentials and TLS are the client's, as `aws_config::load_defaults(BehaviorVersion::latest())` finds them.
 /// fn store(client: Client) -> Result<CloudWatch, StoreError> {
 ///     CloudWatch::in_group(client, "/swarm/agent").build()
 /// }
