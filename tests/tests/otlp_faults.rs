@@ -212,23 +212,25 @@ fn one_that_never_answers_costs_its_batches_their_timeout_and_no_more() {
 #[test]
 fn one_that_is_killed_in_the_middle_and_comes_back_loses_nothing() {
     let Some(receiver) = Receiver::start(&["take", "die"]) else { return };
-    let telemetry = telemetry(receiver.config());
-    work(&telemetry, 300);
+    // Until it is there again, however long a busy machine takes to start it.
+    let telemetry = telemetry(ObservabilityConfig { otlp_timeout: LONG, ..receiver.config() });
+    // One span is one request, however spans are put together.
+    work(&telemetry, 1);
     telemetry.flush(LONG);
     work(&telemetry, 300);
     receiver.wait_for(2);
     let receiver = receiver.again(&["take"]);
     work(&telemetry, 300);
     let report = telemetry.shutdown(LONG);
-    balanced(900, &report, &receiver.requests());
-    assert_eq!((report.spans_sent, report.spans_lost), (900, 0), "{report:?}");
+    balanced(601, &report, &receiver.requests());
+    assert_eq!((report.spans_sent, report.spans_lost), (601, 0), "{report:?}");
 }
 
 #[test]
 fn one_that_is_gone_for_good_does_not_take_memory_or_hold_up_the_end() {
     let Some(receiver) = Receiver::start(&["take", "die"]) else { return };
     let telemetry = telemetry(ObservabilityConfig { otlp_queue_bytes: 256 << 10, ..receiver.config() });
-    work(&telemetry, 100);
+    work(&telemetry, 1);
     telemetry.flush(LONG);
     work(&telemetry, 1);
     receiver.wait_for(2);
@@ -236,8 +238,8 @@ fn one_that_is_gone_for_good_does_not_take_memory_or_hold_up_the_end() {
     let begin = Instant::now();
     let report = telemetry.shutdown(Duration::from_millis(200));
     assert!(begin.elapsed() < Duration::from_millis(300), "{:?}", begin.elapsed());
-    balanced(20_101, &report, &receiver.requests());
-    assert_eq!(report.spans_sent, 100);
+    balanced(20_002, &report, &receiver.requests());
+    assert_eq!(report.spans_sent, 1);
 }
 
 #[correlated]
