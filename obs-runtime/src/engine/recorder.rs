@@ -42,7 +42,8 @@ impl Recorder<'_> {
     }
 
     /// Records one value under a key of the callsite.
-    #[inline]
+    // Called by what is there for each type and call, so that nothing of the work is.
+    #[inline(never)]
     pub(crate) fn record(&mut self, key: &'static Key, value: &Recorded<'_>) {
         match self {
             Recorder::Engine(fields) => match *value {

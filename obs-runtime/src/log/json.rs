@@ -10,7 +10,7 @@ use crate::ids;
 const LONGEST_VALUE: usize = 32 * 1024;
 
 /// Appends `value` with everything escaped that a JSON string may not hold.
-#[inline]
+#[inline(always)]
 pub(crate) fn escape(text: &mut Vec<u8>, value: &str) {
     if is_plain(value) { text.extend_from_slice(value.as_bytes()) } else { escape_runs(text, value) }
 }

@@ -100,6 +100,7 @@ impl<F: FnOnce(&mut Visit<'_>)> Fields for Option<F> {
     }
 }
 
+#[inline(always)]
 fn filled(mut opening: Opening, site: &'static Callsite, fields: &mut dyn Fields) -> Held {
     if opening.wants_fields() {
         let mut links = Vec::new();
@@ -111,12 +112,18 @@ fn filled(mut opening: Opening, site: &'static Callsite, fields: &mut dyn Fields
 
 #[inline(never)]
 fn opened(site: &'static Callsite, fields: &mut dyn Fields) -> Span {
-    Span::open(site, Opening::begin(site).map(|opening| filled(opening, site, fields)))
+    match Opening::begin(site) {
+        Some(opening) => Span::of(site, filled(opening, site, fields), State::Idle),
+        None => Span::of(site, Held::Gone, State::Off),
+    }
 }
 
 #[cold]
 fn opened_within(site: &'static Callsite, parent: Placed, fields: &mut dyn Fields) -> Span {
-    Span::open(site, Opening::begin_at(site, parent.0).map(|opening| filled(opening, site, fields)))
+    match Opening::begin_at(site, parent.0) {
+        Some(opening) => Span::of(site, filled(opening, site, fields), State::Idle),
+        None => Span::of(site, Held::Gone, State::Off),
+    }
 }
 
 #[inline(never)]
@@ -150,12 +157,16 @@ pub fn unjudged<T: ?Sized>(_: &T) -> Verdict {
 
 /// Runs a body inside its span.
 #[inline]
-pub fn sync<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
-    span.enter();
+pub fn sync<R>(span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
+    if span.is_on() { inside(span, body, judge) } else { body() }
+}
+
+// Out of line, as a poll is: a caller of many observed functions would take in all of them, and be as long to compile.
+#[inline(never)]
+fn inside<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
+    span.put();
     let value = body();
-    if span.is_on() {
-        span.end(judge(&value));
-    }
+    span.end(judge(&value));
     value
 }
 
@@ -208,7 +219,7 @@ pub fn boxed<F>(inner: F) -> Pin<Box<F>> {
 impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
     type Output = F::Output;
 
-    #[inline]
+    #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let Turn(span) = &mut Turn::begin(this.span);
@@ -227,13 +238,6 @@ impl Span {
     #[inline]
     fn of(site: &'static Callsite, held: Held, state: State) -> Self {
         Span { held: ManuallyDrop::new(held), site, state }
-    }
-
-    fn open(site: &'static Callsite, held: Option<Held>) -> Self {
-        match held {
-            Some(held) => Span::of(site, held, State::Idle),
-            None => Span::of(site, Held::Gone, State::Off),
-        }
     }
 
     #[inline]

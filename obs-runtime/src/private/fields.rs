@@ -21,8 +21,7 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    // Called by what is there for each type and call: so nothing of the work is.
-    #[inline(never)]
+    #[inline]
     fn record(&mut self, at: usize, value: &Recorded<'_>) {
         if let Some(key) = self.keys.get(at) {
             self.recorder.record(key, value);
