@@ -46,7 +46,7 @@ mod task;
 mod task;
 pub(crate) mod visit;
 
-pub(crate) use self::context::{Entered, current, enter};
+pub(crate) use self::context::current;
 pub use self::fields::{FieldValue, Fields};
 pub(crate) use self::finished::Closed;
 pub use self::finished::{FinishedSpan, Link, SpanEvent, SpanKind};

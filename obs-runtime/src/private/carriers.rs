@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::engine::{self, Entered};
+use crate::engine::context::{self, Entered};
 use crate::propagation::{self, Correlation};
 
 pub use crate::propagation::{Carrier, CarrierMut, Trust};
@@ -32,7 +32,7 @@ pub fn outbound<C: CarrierMut + ?Sized>(carrier: &mut C) {
 
 /// Puts this thread into `inbound` until the guard is dropped.
 pub fn enter_inbound(inbound: Inbound) -> Inside {
-    Inside { _entered: inbound.0.map(|correlation| engine::enter(Arc::new(correlation))) }
+    Inside { _entered: inbound.0.map(|correlation| context::enter(Arc::new(correlation))) }
 }
 
 /// Leaves the context when dropped.
@@ -59,7 +59,7 @@ pin_project_lite::pin_project! {
     impl<F> PinnedDrop for Within<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            *this.entered = this.correlation.take().map(engine::enter);
+            *this.entered = this.correlation.take().map(context::enter);
         }
     }
 }
@@ -69,7 +69,7 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = this.correlation.clone().map(engine::enter);
+        let _entered = this.correlation.clone().map(context::enter);
         this.future.poll(cx)
     }
 }
