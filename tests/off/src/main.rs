@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
+use futures_core::Stream;
 use obs_runtime::tracing::span::{Attributes, Id, Record};
 use obs_runtime::tracing::{Event, Metadata, Subscriber, subscriber};
 use obs_runtime::{correlated, observe, observed, record};
@@ -42,6 +43,10 @@ fn now<F: Future>(future: F) -> F::Output {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("the future waits"),
     }
+}
+
+fn poll_next<S: Stream>(stream: Pin<&mut S>) -> Poll<Option<S::Item>> {
+    stream.poll_next(&mut Context::from_waker(Waker::noop()))
 }
 
 fn asked() -> u8 {
@@ -89,12 +94,47 @@ fn outbound(headers: &mut BTreeMap<String, String>) -> usize {
     headers.len()
 }
 
+/// Returns what cannot fail: its body stays where it is.
+#[track_caller]
+#[observed(n)]
+fn called_from(n: u32) -> u32 {
+    n + std::panic::Location::caller().line()
+}
+
+/// Returns what can: its body goes into a function of its own.
+#[track_caller]
+#[observed(n)]
+fn tried_from(n: u32) -> Result<u32, String> {
+    Ok(n + std::panic::Location::caller().line())
+}
+
+struct Countdown(u8);
+
+impl Stream for Countdown {
+    type Item = u8;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u8>> {
+        self.0 = match self.0.checked_sub(1) {
+            Some(left) => left,
+            None => return Poll::Ready(None),
+        };
+        Poll::Ready(Some(self.0))
+    }
+}
+
+#[observed(stream)]
+fn countdown(from: u8) -> impl Stream<Item = u8> {
+    Countdown(from)
+}
+
 fn main() {
     subscriber::with_default(Counting, || {
         assert_eq!(sync(4), Ok(8));
         assert!(sync(0).is_err());
         assert_eq!(now(asynchronous([0; 64])), 64);
         assert_eq!((now(boxed(1)), now(hidden(2))), (1, 2));
+        assert_eq!((called_from(0), tried_from(0)), (line!(), Ok(line!())));
+        assert!(matches!(poll_next(pin!(countdown(2))), Poll::Ready(Some(1))));
         assert_eq!(inbound(&BTreeMap::new()) + outbound(&mut BTreeMap::new()), 0);
     });
     let (observed, twin) = (size_of_val(&asynchronous([0; 64])), size_of_val(&plain([0; 64])));
