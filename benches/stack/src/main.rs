@@ -21,19 +21,19 @@ const ROUNDS: usize = 3;
 const TASKS: u64 = 16;
 const KINDS: [&str; 4] = ["chat", "batch", "tool", "eval"];
 
-/// How the calls come: so many of them, on so many workers, at so many a second or (0) as fast as they can.
+/// How the calls come: for so long, on so many workers, at so many a second or (0) as fast as they can.
 struct Load {
     name: &'static str,
     workers: usize,
-    calls: u64,
+    time: Duration,
     rate: u64,
 }
 
 const LOADS: [Load; 4] = [
-    Load { name: "saturated, one worker", workers: 1, calls: 400_000, rate: 0 },
-    Load { name: "saturated, two workers", workers: 2, calls: 400_000, rate: 0 },
-    Load { name: "paced at 10,000/s", workers: 2, calls: 40_000, rate: 10_000 },
-    Load { name: "paced at 40,000/s", workers: 2, calls: 160_000, rate: 40_000 },
+    Load { name: "saturated, one worker", workers: 1, time: Duration::from_secs(2), rate: 0 },
+    Load { name: "saturated, two workers", workers: 2, time: Duration::from_secs(2), rate: 0 },
+    Load { name: "paced at 10,000/s", workers: 2, time: Duration::from_secs(4), rate: 10_000 },
+    Load { name: "paced at 40,000/s", workers: 2, time: Duration::from_secs(4), rate: 40_000 },
 ];
 
 /// What one process has to say.
@@ -117,47 +117,57 @@ fn measure(stack: Stack, load: &Load) -> Figures {
     let end = stack.begin(&receiver.url, &path, background.handle());
     drop(entered);
     let workers = runtime(load.workers);
-    let warm = 1_600;
-    workers.block_on(calls(stack, warm, 0));
+    let warm = workers.block_on(calls(stack, Duration::from_millis(100), 16_000));
     std::thread::sleep(Duration::from_millis(300));
     let (before, begun) = (processor_time(), Instant::now());
-    workers.block_on(calls(stack, load.calls, load.rate));
+    let made = workers.block_on(calls(stack, load.time, load.rate));
     let time = begun.elapsed().as_secs_f64();
     end();
     let all_sent = begun.elapsed().as_secs_f64();
-    let processor = (processor_time() - before) / 1e3 / load.calls as f64;
-    let (spans, made) = (receiver.spans() as f64, (warm + load.calls) as f64);
+    let processor = (processor_time() - before) / 1e3 / made as f64;
+    let (spans, calls) = (receiver.spans() as f64, (warm + made) as f64);
     let lines = std::fs::read(&path).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count());
     let _ = std::fs::remove_file(&path);
     Figures {
         processor,
-        calls_each_second: load.calls as f64 / time,
-        delivered_each_second: spans / all_sent,
-        spans: spans / made,
-        lines: lines as f64 / (2.0 * made),
+        calls_each_second: made as f64 / time,
+        delivered_each_second: (spans - warm as f64).max(0.0) / all_sent,
+        spans: spans / calls,
+        lines: lines as f64 / (2.0 * calls),
     }
 }
 
-async fn calls(stack: Stack, calls: u64, rate: u64) {
+/// Calls for so long; how many there were.
+async fn calls(stack: Stack, time: Duration, rate: u64) -> u64 {
     let begun = Instant::now();
     let ids = |number: u64| format!("3f2b8c1e-9d4a-4e7b-8a61-0c5d{:08x}", (number as u32).wrapping_mul(2_654_435_761));
     let ids: &'static [String] = Vec::leak((0..256).map(ids).collect());
     let task = |task: u64| async move {
-        for number in 0..calls / TASKS {
-            if rate > 0 && number % 32 == 0 {
-                let due = Duration::from_secs_f64((number * TASKS + task) as f64 / rate as f64);
+        let mut number = 0;
+        loop {
+            if number % 32 == 0 {
+                let due = match rate {
+                    0 => begun.elapsed(),
+                    rate => Duration::from_secs_f64((number * TASKS + task) as f64 / rate as f64),
+                };
+                if due >= time {
+                    return number;
+                }
                 if let Some(left) = due.checked_sub(begun.elapsed()) {
                     tokio::time::sleep(left).await;
                 }
             }
             let id = |number: u64| ids[(number & 255) as usize].as_str();
             let _ = stack.call(id(number + task), id(number * 7 + task), KINDS[(number & 3) as usize]).await;
+            number += 1;
         }
     };
     let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
+    let mut calls = 0;
     for task in tasks {
-        task.await.expect("no panic");
+        calls += task.await.expect("no panic");
     }
+    calls
 }
 
 /// Processor time of this process so far, all threads, in nanoseconds: fields 14 and 15 of `/proc/self/stat`, in hundredths
