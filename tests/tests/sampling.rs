@@ -1,11 +1,11 @@
 //! Which traces are exported: by the head, and by how they end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use obs_runtime::config::ObservabilityConfig;
 use obs_runtime::engine::FinishedSpan;
-use obs_runtime::metrics::encode_openmetrics;
+use obs_runtime::metrics::{encode, encode_openmetrics};
 use obs_runtime::propagation::{self, Correlation};
 use obs_runtime::{Histogram, MetricSet, correlated, observed};
 use tests::Service;
@@ -43,6 +43,27 @@ fn a_trace_in_which_a_span_failed_arrives_whole_and_says_that_all_such_do() {
     assert_eq!(names, ["child", "child", "parent"]);
     assert_eq!(spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>().len(), 1);
     assert!(spans.iter().all(|span| state(span) == "ot=th:0" && span.flags & 1 == 1), "{spans:?}");
+}
+
+/// What undecided traces take, of all services of this process.
+fn undecided() -> f64 {
+    let text = encode();
+    let line = text.lines().find_map(|line| line.strip_prefix("obs_queue_bytes{queue=\"tail\"} "));
+    line.expect("it is told").parse().expect("a number")
+}
+
+#[test]
+fn what_undecided_traces_take_is_told() {
+    let config = ObservabilityConfig { trace_sample_rate: 0.0, tail_sampling: true, ..ObservabilityConfig::default() };
+    let service = Service::new(ObservabilityConfig { otlp_delay: Duration::from_millis(1), ..config });
+    service.telemetry.in_scope(|| (0..2_000).for_each(|_| parent(true)));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while undecided() < 1e6 {
+        assert!(Instant::now() < deadline, "{} bytes", undecided());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    service.telemetry.flush(Duration::from_secs(60));
+    assert!(undecided() < 1e5, "{} bytes when all are decided", undecided());
 }
 
 #[observed(slow = "1ms")]

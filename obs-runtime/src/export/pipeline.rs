@@ -13,6 +13,7 @@ use super::{Delivery, Exporter, Owning, Receive};
 use crate::config::ObservabilityConfig;
 use crate::engine::{Closed, FinishedSpan};
 use crate::loss::{Reason, Signal, lost};
+use crate::metrics::own;
 use crate::muted;
 
 /// The most bytes in one request, about: well below the 4 MiB that collectors take.
@@ -267,9 +268,11 @@ fn run(shared: &Shared, receiver: &mut impl Receive) {
                 (false, false) => Hurry::None,
             };
             let mut out = spare.pop().unwrap_or_default();
+            let held = tail.held();
             let lost = tail.sort(&batch, &mut out, Instant::now(), hurry);
             state.lose(Reason::TailBudget, lost);
             state.owed = tail.owed();
+            own::moved(own::Queue::Tail, held, tail.held());
             // What waits has a budget of its own.
             room = shared.shards.keep(room, out.bytes(), &mut batch);
             spare.push(std::mem::replace(&mut batch, out));

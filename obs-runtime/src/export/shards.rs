@@ -110,7 +110,7 @@ impl Shards {
             if self.taken.fetch_update(Relaxed, Relaxed, fits).is_ok() {
                 waiting.taken += more;
                 self.waiting.fetch_add(more, Relaxed);
-                own::holds(own::Queue::Spans, self.taken.load(Relaxed));
+                own::moved(own::Queue::Spans, 0, more);
                 return true;
             }
         }
@@ -182,8 +182,8 @@ impl Shards {
     /// The spans of this room are exported, and `batch` is to be filled again.
     pub(super) fn give_back(&self, taken: usize, batch: &mut Batch) {
         batch.clear(KEPT);
-        let before = self.taken.fetch_sub(taken, Relaxed);
-        own::holds(own::Queue::Spans, before - taken);
+        self.taken.fetch_sub(taken, Relaxed);
+        own::moved(own::Queue::Spans, taken, 0);
     }
 }
 

@@ -81,6 +81,11 @@ impl Tail {
         self.owed
     }
 
+    /// How much memory those take that wait, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.taken
+    }
+
     /// Takes spans in, and puts those that are to go out in `out`. How many were dropped without a decision.
     pub(super) fn sort(&mut self, arrived: &Batch, out: &mut Batch, now: Instant, hurry: Hurry) -> usize {
         for number in 0..arrived.len() {

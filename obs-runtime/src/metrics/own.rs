@@ -31,7 +31,7 @@ pub(crate) const DESCRIPTORS: &[Descriptor] = &[
     own(
         "obs_queue_bytes",
         Kind::Gauge,
-        "What waits to be written or sent, by queue.",
+        "What waits to be written, to be sent, or for tail sampling to decide, by queue.",
         Some("bytes"),
         &[LabelDescriptor::closed("queue", &QUEUES)],
         line!(),
@@ -61,9 +61,11 @@ const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 pub(crate) enum Queue {
     Logs,
     Spans,
+    /// Spans whose trace tail sampling has not decided.
+    Tail,
 }
 
-const QUEUES: [&str; 2] = ["logs", "spans"];
+const QUEUES: [&str; 3] = ["logs", "spans", "tail"];
 
 const EXPORTERS: [&str; 1] = ["otlp"];
 
@@ -90,6 +92,12 @@ pub(crate) fn line(level: tracing::Level) {
 #[inline]
 pub(crate) fn holds(queue: Queue, bytes: usize) {
     HELD[queue as usize].store(bytes as u64, Relaxed);
+}
+
+/// One of the queues of this name holds so many bytes now, in place of so many.
+pub(crate) fn moved(queue: Queue, from: usize, to: usize) {
+    // It wraps on the way, where it becomes less.
+    HELD[queue as usize].fetch_add((to as u64).wrapping_sub(from as u64), Relaxed);
 }
 
 /// An attempt to export failed.
