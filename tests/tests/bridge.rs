@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use obs_runtime::config::{ObservabilityConfig, SpanEvents};
 use obs_runtime::export::bridge::Bridge;
+use obs_runtime::tracing::Span;
 use obs_runtime::{Telemetry, info_span, observed, warn};
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, Tracer, TracerProvider,
@@ -82,6 +83,39 @@ fn an_exporter_of_the_sdk_takes_every_field_of_our_spans() {
     assert_eq!(event.attributes, [KeyValue::new("level", "warn"), KeyValue::new("node", "n1")]);
     let told = exporter.1.lock().expect("no panic").clone();
     assert_eq!(told[0], "shop");
+}
+
+#[observed(name = "long", first = "äöü", second = 2, third = 3, links = others)]
+fn long(others: &[Span]) {
+    warn!(node = "n1", attempts = 2, "no room");
+}
+
+#[test]
+fn an_exporter_of_the_sdk_gets_what_the_limits_let_out_and_how_much_they_do_not() {
+    let exporter = InMemorySpanExporter::default();
+    let telemetry = Telemetry::builder("shop")
+        .config(ObservabilityConfig {
+            span_attribute_limit: 2,
+            attribute_length_limit: 3,
+            span_link_limit: 1,
+            event_attribute_limit: 2,
+            ..ObservabilityConfig::default()
+        })
+        .log_writer(std::io::sink())
+        .exporter(Bridge::new(exporter.clone()))
+        .build()
+        .expect("nothing is wrong");
+    telemetry.in_scope(|| long(&[info_span!("one"), info_span!("two")]));
+    telemetry.flush(LONG);
+
+    let spans = exporter.get_finished_spans().expect("not shut down");
+    let span = spans.iter().find(|span| span.name == "long").expect("it arrived");
+    assert_eq!(span.attributes[..2], [KeyValue::new("first", "ä"), KeyValue::new("second", 2)]);
+    assert!(span.attributes[2..].iter().all(|pair| pair.key.as_str().starts_with("code.")), "{span:?}");
+    assert_eq!(span.dropped_attributes_count, 2, "one field, and the outcome");
+    assert_eq!((span.links.links.len(), span.links.dropped_count), (1, 1));
+    assert_eq!(span.events[0].attributes, [KeyValue::new("level", "warn"), KeyValue::new("node", "n1")]);
+    assert_eq!(span.events[0].dropped_attributes_count, 1);
 }
 
 #[test]

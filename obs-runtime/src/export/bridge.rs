@@ -7,8 +7,8 @@ use opentelemetry::trace::{Status, TraceFlags, TraceId as SdkTraceId, TraceState
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
-use super::{Delivery, Exporter, Resource};
-use crate::engine::{FieldValue, FinishedSpan, Link, SpanEvent, SpanKind};
+use super::{Delivery, Exporter, Limits, Resource};
+use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
 use crate::{SpanId, TraceId};
 
 pub use opentelemetry_sdk;
@@ -27,26 +27,35 @@ pub use opentelemetry_sdk;
 ///
 /// It is called where the SDK's own batch processor would call it: on a thread without a tokio runtime, which waits for its
 /// future. So an exporter that needs one is made inside it (as that of opentelemetry-otlp over gRPC). Its own events go
-/// nowhere. It is told the resource, and is shut down when the runtime is. Limits on attributes are the exporter's affair.
+/// nowhere. It is told the resource, and is shut down when the runtime is. Spans are cut to the limits of the configuration.
 #[derive(Debug)]
-pub struct Bridge<E: SpanExporter>(E);
+pub struct Bridge<E: SpanExporter> {
+    exporter: E,
+    limits: Limits,
+}
 
 impl<E: SpanExporter> Bridge<E> {
     /// Spans go to `exporter`.
-    pub const fn new(exporter: E) -> Self {
-        Bridge(exporter)
+    pub fn new(exporter: E) -> Self {
+        Bridge { exporter, limits: Limits::default() }
     }
 }
 
 impl<E: SpanExporter + 'static> Exporter for Bridge<E> {
     fn start(&mut self, resource: &Resource) {
-        let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.to_owned(), self::value(value)));
-        self.0.set_resource(&opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build());
+        let attributes =
+            resource.iter().map(|(key, value)| KeyValue::new(key.to_owned(), self::value(value, usize::MAX)));
+        self.exporter.set_resource(&opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build());
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        self.limits = *limits;
     }
 
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {
         let accepted = spans.len();
-        match futures_executor::block_on(self.0.export(spans.into_iter().map(span_data).collect())) {
+        let data = spans.into_iter().map(|span| span_data(span, &self.limits)).collect();
+        match futures_executor::block_on(self.exporter.export(data)) {
             Ok(()) => Delivery { accepted, problem: None },
             Err(err) => Delivery::none(err.to_string()),
         }
@@ -56,21 +65,22 @@ impl<E: SpanExporter + 'static> Exporter for Bridge<E> {
 impl<E: SpanExporter> Drop for Bridge<E> {
     fn drop(&mut self) {
         // What it says of its end has nobody to tell it to any more.
-        let _ = self.0.shutdown();
+        let _ = self.exporter.shutdown();
     }
 }
 
-fn span_data(span: FinishedSpan) -> SpanData {
-    let mut attributes = key_values(span.fields.iter());
+fn span_data(span: FinishedSpan, limits: &Limits) -> SpanData {
+    let (mut attributes, dropped_attributes_count) = attributes(&span.fields, limits.attributes, limits.length);
     if let Some((file, line)) = span.location {
         attributes.push(KeyValue::new("code.file.path", file));
         attributes.push(KeyValue::new("code.line.number", i64::from(line)));
     }
     let mut events = SpanEvents::default();
-    events.events = span.events.iter().map(event).collect();
+    events.events = span.events.iter().map(|event| self::event(event, limits)).collect();
     events.dropped_count = span.dropped_events;
     let mut links = SpanLinks::default();
-    links.links = span.links.iter().map(link).collect();
+    links.links = span.links.iter().take(limits.links).map(link).collect();
+    links.dropped_count = span.links.len().saturating_sub(limits.links) as u32;
     SpanData {
         status: span.status().map_or_else(|error| Status::error(error.to_owned()), |()| Status::Unset),
         span_context: context(span.trace_id, span.span_id, span.flags, span.trace_state.as_deref()),
@@ -87,17 +97,22 @@ fn span_data(span: FinishedSpan) -> SpanData {
         start_time: at(span.start_unix_nanos),
         end_time: at(span.start_unix_nanos.saturating_add(span.duration_nanos)),
         attributes,
-        dropped_attributes_count: 0,
+        dropped_attributes_count,
         events,
         links,
         instrumentation_scope: InstrumentationScope::builder(span.target).build(),
     }
 }
 
-fn event(event: &SpanEvent) -> Event {
-    let mut attributes = vec![KeyValue::new("level", crate::log::line::name(event.level))];
-    attributes.extend(key_values(event.fields.iter()));
-    Event::new(event.name.clone(), at(event.unix_nanos), attributes, 0)
+fn event(event: &SpanEvent, limits: &Limits) -> Event {
+    let mut all = vec![KeyValue::new("level", crate::log::line::name(event.level))];
+    let (fields, mut dropped) = attributes(&event.fields, limits.event_attributes.saturating_sub(1), limits.length);
+    all.extend(fields);
+    if limits.event_attributes == 0 {
+        all.clear();
+        dropped += 1;
+    }
+    Event::new(event.name.clone(), at(event.unix_nanos), all, dropped)
 }
 
 fn link(link: &Link) -> SdkLink {
@@ -114,13 +129,17 @@ fn context(trace: TraceId, span: SpanId, flags: u8, state: Option<&str>) -> Span
     )
 }
 
-fn key_values<'a>(fields: impl Iterator<Item = (std::borrow::Cow<'a, str>, FieldValue<'a>)>) -> Vec<KeyValue> {
-    fields.map(|(key, value)| KeyValue::new(key.into_owned(), self::value(&value))).collect()
+/// The first fields, and how many others there are.
+fn attributes(fields: &Fields, most: usize, length: usize) -> (Vec<KeyValue>, u32) {
+    let pairs = fields.iter().take(most);
+    let kept: Vec<_> = pairs.map(|(key, value)| KeyValue::new(key.into_owned(), self::value(&value, length))).collect();
+    let dropped = fields.iter().count() - kept.len();
+    (kept, dropped as u32)
 }
 
-fn value(value: &FieldValue<'_>) -> Value {
+fn value(value: &FieldValue<'_>, length: usize) -> Value {
     match value {
-        FieldValue::Str(text) => Value::from(text.to_string()),
+        FieldValue::Str(text) => Value::from(text[..text.floor_char_boundary(length)].to_owned()),
         FieldValue::I64(number) => Value::from(*number),
         // Beyond the integers that OpenTelemetry has.
         FieldValue::U64(number) => i64::try_from(*number).map_or_else(|_| Value::from(number.to_string()), Value::from),

@@ -44,17 +44,55 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::batch::Batch;
+use crate::config::ObservabilityConfig;
 use crate::engine::FinishedSpan;
 
 pub(crate) use self::pipeline::Settings;
 pub use self::pipeline::{Exported, Pipeline};
 pub use self::resource::Resource;
 
+/// How much of a span goes out by the configuration. What is more is counted on the span, where its format has a place for it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// `span_attribute_limit`: how many fields.
+    pub attributes: usize,
+    /// `attribute_length_limit`: the longest text of an attribute, in bytes.
+    pub length: usize,
+    /// `span_link_limit`: how many links.
+    pub links: usize,
+    /// `event_attribute_limit`: how many attributes an event has, with its level.
+    pub event_attributes: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &ObservabilityConfig) -> Self {
+        Limits {
+            attributes: config.span_attribute_limit,
+            length: config.attribute_length_limit,
+            links: config.span_link_limit,
+            event_attributes: config.event_attribute_limit,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::of(&ObservabilityConfig::default())
+    }
+}
+
 /// Something that finished spans are given to.
 pub trait Exporter: Send + 'static {
     /// Told once, before the first span, who sends them. Only [`Builder::exporter`](crate::Builder::exporter) tells it.
     fn start(&mut self, resource: &Resource) {
         let _ = resource;
+    }
+
+    /// Told once, before the first span, how much of a span the configuration lets out. Spans come whole all the same: what
+    /// an exporter sends on is its own affair. Only [`Builder::exporter`](crate::Builder::exporter) tells it.
+    fn limit(&mut self, limits: &Limits) {
+        let _ = limits;
     }
 
     /// Takes spans, in the order in which they ended, and says how many of them arrived; the others are counted as lost.
@@ -68,6 +106,10 @@ pub trait Exporter: Send + 'static {
 impl Exporter for Box<dyn Exporter> {
     fn start(&mut self, resource: &Resource) {
         (**self).start(resource);
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        (**self).limit(limits);
     }
 
     fn export(&mut self, spans: Vec<FinishedSpan>) -> Delivery {

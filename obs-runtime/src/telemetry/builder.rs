@@ -13,7 +13,7 @@ use crate::engine::events::Rules;
 use crate::engine::facade;
 use crate::engine::sampling::Sampler;
 use crate::engine::subscriber::{self, Engine};
-use crate::export::{Exporter, Owning, Pipeline, Resource, Settings};
+use crate::export::{Exporter, Limits, Owning, Pipeline, Resource, Settings};
 use crate::log::Render;
 use crate::log::writer::Writer;
 use crate::metrics::{MetricSet, RegisterError, set};
@@ -159,6 +159,7 @@ impl Builder {
             .into_iter()
             .map(|mut exporter| {
                 exporter.start(&resource);
+                exporter.limit(&Limits::of(&config));
                 Pipeline::begin(Owning(exporter), settings)
             })
             .collect::<Result<Vec<_>, _>>()

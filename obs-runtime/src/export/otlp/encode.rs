@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::wire::Message;
 use crate::engine::{FieldValue, Link, SpanKind};
-use crate::export::Resource;
 use crate::export::batch::{Batch, Event, Span};
+use crate::export::{Limits, Resource};
 use crate::log::{json, line};
 
 /// Writes requests; what it needs for that is kept from one to the next.
@@ -15,22 +15,6 @@ pub(super) struct Encoder {
     targets: Vec<&'static str>,
     /// The number of each span's target.
     scopes: Vec<u32>,
-}
-
-/// How much of a span is exported.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) attributes: usize,
-    pub(super) length: usize,
-    pub(super) links: usize,
-    /// How many attributes an event has.
-    pub(super) event_attributes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { attributes: 128, length: usize::MAX, links: 128, event_attributes: 128 }
-    }
 }
 
 impl Encoder {
@@ -223,11 +207,11 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message as _;
 
-    use super::{Encoder, Limits, resource};
+    use super::{Encoder, resource};
     use crate::engine::{FieldValue, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
-    use crate::export::Resource;
     use crate::export::batch::Batch;
     use crate::export::otlp::wire::Message;
+    use crate::export::{Limits, Resource};
     use crate::log::json;
     use crate::{Ended, SpanId, TraceId};
 

@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use super::encode::{self, Encoder, Limits};
+use super::encode::{self, Encoder};
 use super::wire::Message;
 use super::{OtlpError, grpc, http as over_http, retry};
 use crate::config::{ObservabilityConfig, OtlpProtocol};
 use crate::engine::FinishedSpan;
 use crate::export::batch::Batch;
-use crate::export::{Delivery, Exporter, Receive, Resource};
+use crate::export::{Delivery, Exporter, Limits, Receive, Resource};
 use crate::muted;
 
 pub(super) const USER_AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-obs-runtime/", env!("CARGO_PKG_VERSION"));
@@ -75,12 +75,7 @@ impl OtlpExporter {
             },
             timeout: config.otlp_timeout,
             resource: encode::resource(&Resource::new(service, &config.resource)),
-            encoder: Encoder::new(Limits {
-                attributes: config.span_attribute_limit,
-                length: config.attribute_length_limit,
-                links: config.span_link_limit,
-                event_attributes: config.event_attribute_limit,
-            }),
+            encoder: Encoder::new(Limits::of(config)),
             spare: Vec::new(),
             at_once: 1,
             connection: None,
