@@ -1,10 +1,13 @@
 """An OTLP receiver on the official protos, in a process of its own, that can misbehave.
 
-usage: otlp_receiver.py JOURNAL PORT ANSWER...
+usage: otlp_receiver.py grpc|http JOURNAL PORT ANSWER...
 
 Each request is answered by the next ANSWER, the last one again and again, and is a line of the journal before it is answered:
 `{"answer": ..., "acknowledged": how many spans, "spans": [...], "resource": {...}}`. With port 0 a free one is taken; the
 port is printed.
+
+Over HTTP, 503, 429 with Retry-After, 413 and 400 are what UNAVAILABLE, RESOURCE_EXHAUSTED with and without a RetryInfo, and
+INVALID_ARGUMENT are over gRPC.
 
 take              acknowledged
 slow:SECONDS      acknowledged, after that time
@@ -19,6 +22,7 @@ hang              taken, and never answered
 die               the process ends while the request is answered
 """
 
+import http.server
 import json
 import os
 import sys
@@ -121,7 +125,8 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
             self.journal.flush()
             return answer, argument
 
-    def Export(self, request, context):
+    def answered(self, request):
+        """The answer to a request that is answered at all, what goes with it, and the response where it is taken."""
         answer, argument = self.next(request)
         if answer == "die":
             os._exit(9)
@@ -131,6 +136,14 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
             self.together[f"{answer}:{argument}"].wait()
         if answer == "hang":
             threading.Event().wait()
+        response = trace_service_pb2.ExportTraceServiceResponse()
+        if answer == "partial":
+            response.partial_success.rejected_spans = int(argument)
+            response.partial_success.error_message = "too old"
+        return answer, argument, response
+
+    def Export(self, request, context):
+        answer, argument, response = self.answered(request)
         if answer in ("unavailable", "lose"):
             context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
         if answer == "refuse":
@@ -139,20 +152,52 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
             if argument:
                 context.set_trailing_metadata((("grpc-status-details-bin", retry_info(float(argument))),))
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
-        response = trace_service_pb2.ExportTraceServiceResponse()
-        if answer == "partial":
-            response.partial_success.rejected_spans = int(argument)
-            response.partial_success.error_message = "too old"
         return response
 
 
-def main():
-    path, port, *answers = sys.argv[1:]
+def over_grpc(receiver, port):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64), options=[("grpc.so_reuseport", 0)])
-    receiver = Receiver(open(path, "a"), answers)
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver, server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
+    # A server ends when nobody has it any more.
+    return server, bound
+
+
+def over_http(receiver, port):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            assert self.path == "/v1/traces", self.path
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer, argument, response = receiver.answered(
+                trace_service_pb2.ExportTraceServiceRequest.FromString(body)
+            )
+            full = 429 if argument else 413
+            status = {"unavailable": 503, "lose": 503, "refuse": 400, "full": full}.get(answer, 200)
+            text = response.SerializeToString() if status == 200 else b""
+            self.send_response(status)
+            if status == 429:
+                self.send_header("Retry-After", str(int(float(argument))))
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, server.server_port
+
+
+def main():
+    protocol, path, port, *answers = sys.argv[1:]
+    receiver = Receiver(open(path, "a"), answers)
+    _server, bound = {"grpc": over_grpc, "http": over_http}[protocol](receiver, port)
     print(bound, flush=True)
     # Until whoever started it is gone, or does not need it any more.
     sys.stdin.read()
