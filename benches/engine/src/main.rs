@@ -24,6 +24,7 @@ pub mod rows {
     pub const SAMPLED: &str = "a call with two fields: span and histogram, sampled";
     pub const NOT_SAMPLED: &str = "a call with two fields: span and histogram, not sampled";
     pub const SPAN: &str = "a span with two fields, entered and closed";
+    pub const LAYER: &str = "the engine as a layer over a registry, sampled";
     pub const POLL: &str = "one more poll";
     pub const IDLE: &str = "a call with no runtime started";
     pub const LINE: &str = "a line in two nested spans";

@@ -9,6 +9,7 @@ use obs_runtime::engine::FinishedSpan;
 use obs_runtime::export::{Delivery, Exporter};
 use obs_runtime::tracing::info_span;
 use obs_runtime::{Telemetry, info, observed};
+use tracing_subscriber::prelude::*;
 
 use crate::measure::{Case, End, Load};
 use crate::work::{Id, Pending, body, drive, each, each_status};
@@ -42,6 +43,14 @@ fn ended(telemetry: Telemetry) -> End {
 
 fn sampled() -> End {
     started(1.0)
+}
+
+/// The engine as one layer among others of a registry.
+fn layered() -> End {
+    let telemetry =
+        Telemetry::builder("bench").log_writer(io::sink()).exporter(Forgets).start_layer().expect("it starts");
+    tracing_subscriber::registry().with(telemetry.layer()).init();
+    ended(telemetry)
 }
 
 fn not_sampled() -> End {
@@ -151,6 +160,9 @@ pub fn cases() -> Vec<Case> {
         call(rows::SPAN, "info_span!", sampled, |calls| each(calls, span)),
         many(call(rows::POLL, "observed", not_sampled, |calls| drive(waits(calls)))),
         many(call(rows::IDLE, "observed", nothing, |calls| each(calls, by_text))),
+        call(rows::LAYER, "observed, text", layered, |calls| each(calls, by_text)),
+        call(rows::LAYER, "info_span!", layered, |calls| each(calls, span)),
+        call(rows::LAYER, "info! in info_span!", layered, lines_in_spans),
         call(rows::LINE, "info! in info_span!", lines, lines_in_spans),
         call(rows::LINE, "info! in observed", lines, lines_in_calls),
         call(rows::LINE, "info! in no span", lines, |calls| each_status(calls, line)),
