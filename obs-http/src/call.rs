@@ -10,6 +10,7 @@ use obs_runtime::operation::{Callsite, Operation, Site};
 use obs_runtime::propagation::{self, Trust};
 use obs_runtime::{Method, MetricSet, RequestId, Route, names};
 
+use crate::arrived::arrived;
 use crate::fields::{self, Late};
 use crate::metrics::{ActiveLabels, HttpMetrics, HttpServerMetrics, Names, RequestLabels, RouteLabels, ServerLabels};
 
@@ -43,8 +44,7 @@ pub(crate) struct Call {
 impl Call {
     /// Opens the span, and lets the request say so to whatever handles it.
     pub(crate) fn begin<B>(request: &mut Request<B>, trust: Trust, names: Names) -> Self {
-        let correlation = propagation::extract(&*request).trusted(trust).with_request_id();
-        let request_id = correlation.request_id.clone().unwrap_or_else(RequestId::generate);
+        let (correlation, request_id) = arrived(request, trust);
         let method = Method::from(request.method());
         let route = match request.extensions().get::<MatchedPath>() {
             Some(path) => Route::new(path.as_str()),
@@ -85,7 +85,6 @@ impl Call {
             propagation::inject(&correlation, request);
         }
         call.bear_request_id(request.headers_mut());
-        request.extensions_mut().insert(call.request_id.clone());
         call
     }
 

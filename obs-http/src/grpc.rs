@@ -18,10 +18,12 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use obs_runtime::engine::SpanKind;
+use obs_runtime::names;
 use obs_runtime::operation::{Callsite, Operation, Site};
 use obs_runtime::propagation::{self, Trust};
-use obs_runtime::{RequestId, names};
 use tower::{Layer, Service};
+
+use crate::arrived::arrived;
 
 const SYSTEM: &str = "rpc.system";
 const SERVICE: &str = "rpc.service";
@@ -143,9 +145,7 @@ impl Call {
         let (mut operation, is_server) = match side {
             Side::Server(trust) => {
                 let trust = trust.unwrap_or_else(propagation::default_trust);
-                let correlation = propagation::extract(&*request).trusted(trust).with_request_id();
-                let id = correlation.request_id.clone().unwrap_or_else(RequestId::generate);
-                request.extensions_mut().insert(id);
+                let (correlation, _) = arrived(request, trust);
                 (Operation::open(&SERVED, correlation), true)
             }
             Side::Client => (Operation::child(&CALLED), false),

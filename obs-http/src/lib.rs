@@ -12,7 +12,8 @@
 //! - a server span `{method} {route}` by OpenTelemetry's semantic conventions for HTTP, as a child of the caller's span as far as the caller is
 //!   [trusted](HttpLayer::trust). The headers that the handler sees name this span, so that `#[correlated]` handlers are its children;
 //! - the request id: the caller's `x-request-id` if it is sound, else a UUID of version 4; as [`obs_runtime::RequestId`] in the request's
-//!   extensions, on every log line, and in the response's `x-request-id`;
+//!   extensions, on every log line and span below, and in the response's `x-request-id`; [`obs_runtime::SessionId`] and
+//!   [`obs_runtime::MessageId`] beside it, where the caller sends `x-session-id` and `x-message-id`;
 //! - `http_requests_total{method,path,status}` and `http_request_duration_seconds{method,path}` ([`HttpMetrics`]), where `path` is the template of the
 //!   route, or `_unmatched`.
 //!
@@ -29,6 +30,7 @@
 //! names and the carrier `Metadata`.
 #![deny(missing_docs)]
 
+mod arrived;
 mod body;
 mod call;
 mod client;

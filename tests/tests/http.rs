@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use obs_runtime::propagation::{self, Trust};
 use obs_runtime::testing::{CapturedSpan, capture_async};
-use obs_runtime::{Ended, RequestId, correlated, info, observed};
+use obs_runtime::{Ended, MessageId, RequestId, SessionId, correlated, info, observed};
 use tower::ServiceExt as _;
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -134,6 +134,26 @@ async fn the_callers_trace_and_request_id_are_continued() {
     let handler = seen.span("create");
     assert_eq!((handler.trace_id, handler.parent_id), (server.trace_id, Some(server.span_id)), "one tree");
     assert!(seen.logs().iter().all(|line| line["request_id"] == "r-17"));
+}
+
+#[tokio::test]
+async fn the_ids_that_came_are_in_the_extensions_of_the_request_as_far_as_they_are_believed() {
+    async fn ids(session: Option<Extension<SessionId>>, message: Option<Extension<MessageId>>) -> String {
+        format!("{:?} {:?}", session.map(|id| id.0.to_string()), message.map(|id| id.0.to_string()))
+    }
+    for (trust, session_id, told) in [
+        (Trust::All, "s-4", "Some(\"s-4\") Some(\"m-2\")"),
+        (Trust::All, "s 4", "None Some(\"m-2\")"),
+        (Trust::Ids, "s-4", "None None"),
+    ] {
+        let mut request = request("GET", "/");
+        request.headers_mut().insert("x-session-id", session_id.parse().expect("legal"));
+        request.headers_mut().insert("x-message-id", "m-2".parse().expect("legal"));
+        let app = Router::new().route("/", get(ids)).layer(obs_http::layer().trust(trust));
+        let response = app.oneshot(request).await.expect("infallible");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(body, told, "{trust:?} {session_id}");
+    }
 }
 
 #[tokio::test]
