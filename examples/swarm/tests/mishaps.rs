@@ -1,46 +1,22 @@
 //! What happens when something is wrong: the configuration, a port, the collector, what clients send.
 #![allow(clippy::unwrap_used)]
 
+mod running;
+
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use swarm::drive::platform::Platform;
 use swarm::drive::samples::Samples;
 use swarm::drive::workload::User;
 use swarm::process::Process;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_swarm");
-const PATIENCE: Duration = Duration::from_secs(30);
+use self::running::{Directory, PATIENCE, PROGRAM, gateway_to, lines};
+
 const NO_CONTROL: &str = "http://127.0.0.1:1";
 const GATEWAY: [&str; 3] = ["gateway", "--control", NO_CONTROL];
-
-/// A place for files that is gone afterwards.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("swarm-test-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// An address of this machine that nobody listens on.
 fn nobody() -> SocketAddr {
@@ -60,20 +36,6 @@ fn swarm(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 /// A gateway that is ready, with nothing behind it.
 async fn gateway(log: &std::path::Path, environment: &[(&str, &str)]) -> Process {
     gateway_to(NO_CONTROL, log, environment).await
-}
-
-/// A gateway that is ready, with this control behind it.
-async fn gateway_to(control: &str, log: &std::path::Path, environment: &[(&str, &str)]) -> Process {
-    let mut command = tokio::process::Command::new(PROGRAM);
-    command.args(["gateway", "--control", control]);
-    command.envs([("OBS_METRICS_ADDRESS", "127.0.0.1"), ("OBS_METRICS_PORT", "0"), ("OBS_ADMIN_PORT", "0")]);
-    command.envs(environment.iter().copied());
-    Process::start("gateway", command, log).await.unwrap()
-}
-
-fn lines(log: &std::path::Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
 }
 
 #[test]
@@ -267,166 +229,6 @@ async fn a_scheduler_that_cannot_be_reached_is_one_error_line() {
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert_eq!(errors[0]["user_id"], "ana");
     assert!(errors[0]["error"].as_str().unwrap().contains("onnect"), "{}", errors[0]);
-}
-
-/// Asks for a session with an agent.
-async fn connect(
-    gateway: &str,
-    user_id: &str,
-    agent_id: &str,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
-    let url = format!("{}/v1/agents/{agent_id}/session", gateway.replacen("http", "ws", 1));
-    let mut request = url.into_client_request()?;
-    request.headers_mut().insert("x-user-id", user_id.parse().unwrap());
-    Ok(tokio_tungstenite::connect_async(request).await?.0)
-}
-
-#[tokio::test]
-async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
-    let directory = Directory::new();
-    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
-
-    // Somebody else's agent, and one that is not there.
-    let refused = async |user_id: &str, agent_id: &str| match connect(&platform.gateway(), user_id, agent_id).await {
-        Err(tungstenite::Error::Http(response)) => {
-            let body = String::from_utf8(response.body().clone().unwrap()).unwrap();
-            (response.status().as_u16(), body.replace(agent_id, "…"))
-        }
-        other => panic!("{user_id} was not refused: {other:?}"),
-    };
-    let anothers = refused("ben", agent.agent_id()).await;
-    assert_eq!(anothers.0, 404, "{anothers:?}");
-    assert_eq!(anothers, refused("ben", "a0").await);
-
-    let mut socket = connect(&platform.gateway(), "ana", agent.agent_id()).await.unwrap();
-    for (text, answer) in [
-        (r#"{"message_id":"m-1","text":"hello"}"#, r#""text":"#),
-        // A message that is not understood is refused, and the session goes on.
-        ("{", r#""error":{"code":"malformed""#),
-        (r#"{"message_id":"no id at all","text":"hello"}"#, r#""text":"#),
-    ] {
-        socket.send(tungstenite::Message::text(text)).await.unwrap();
-        let said = socket.next().await.unwrap().unwrap();
-        let said = said.to_text().unwrap();
-        assert!(said.contains(answer) && !said.contains("no id"), "{said}");
-    }
-    // While it is open it is counted by those who know of it.
-    let scrapes = platform.scrapes().await.unwrap();
-    for (service, name, labels) in [
-        ("swarm-gateway", "sessions_active", &[][..]),
-        ("swarm-gateway", "websocket_connections_active", &[]),
-        ("swarm-control", "user_sessions_active", &[("user_id", "ana")]),
-        ("swarm-control", "agent_sessions_total", &[("agent_id", agent.agent_id())]),
-    ] {
-        let scrape = scrapes.iter().find(|scrape| scrape.service == service).unwrap();
-        assert_eq!(scrape.samples.sum(name, labels), Some(1.0), "{name}");
-    }
-    let stopping = tokio::spawn(platform.stop());
-    let goodbye = socket.next().await.unwrap().unwrap();
-    let tungstenite::Message::Close(Some(frame)) = goodbye else { panic!("{goodbye:?}") };
-    assert_eq!(u16::from(frame.code), 1001);
-    for (name, status) in stopping.await.unwrap() {
-        assert!(status.is_some_and(|status| status.success()), "{name}: {status:?}");
-    }
-    let log = |name: &str| lines(&directory.file(&format!("logs/{name}.jsonl")));
-    let over = log("gateway").into_iter().find(|line| line["message"] == "Session over").expect("a line of the end");
-    assert_eq!(over["messages"], 3);
-    let closed = log("control").into_iter().find(|line| line["message"] == "Session closed").expect("control knows");
-    assert_eq!(closed["session_id"], over["session_id"]);
-    let errors: Vec<_> = log("gateway").into_iter().filter(|line| line["level"] == "error").collect();
-    assert!(errors.is_empty(), "{errors:#?}");
-}
-
-#[tokio::test]
-async fn the_sessions_of_a_gateway_that_crashes_are_over_and_those_of_others_are_not() {
-    let directory = Directory::new();
-    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
-    let control = platform.announcements()[1].http.clone().unwrap();
-    let crashes = gateway_to(&format!("http://{control}"), &directory.file("crashes"), &[]).await;
-    let sessions = async || {
-        let scrapes = platform.scrapes().await.unwrap();
-        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
-        control.samples.sum("user_sessions_active", &[("user_id", "ana")]).unwrap()
-    };
-    // A session is served when its first message is answered.
-    let open = async |gateway: &str| {
-        let mut socket = connect(gateway, "ana", agent.agent_id()).await.unwrap();
-        socket.send(tungstenite::Message::text(r#"{"text":"hello"}"#)).await.unwrap();
-        socket.next().await.unwrap().unwrap();
-        socket
-    };
-    let stays = open(&platform.gateway()).await;
-    let url = format!("http://{}", crashes.announcement().http.as_deref().unwrap());
-    let goes = (open(&url).await, open(&url).await);
-    assert_eq!(sessions().await, 3.0);
-
-    // It is killed.
-    drop(crashes);
-    let end = Instant::now() + PATIENCE;
-    while sessions().await != 1.0 {
-        assert!(Instant::now() < end, "control still knows of {} sessions", sessions().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    drop((stays, goes));
-    platform.stop().await;
-    let told = lines(&directory.file("logs/control.jsonl"));
-    let gone: Vec<_> = told.iter().filter(|line| line["message"] == "Gateway is gone, its sessions are over").collect();
-    assert_eq!(gone.len(), 1, "{gone:#?}");
-    assert_eq!((&gone[0]["sessions"], &gone[0]["level"]), (&2.into(), &"warn".into()), "{}", gone[0]);
-}
-
-#[tokio::test]
-async fn a_log_is_followed_through_the_gateway_for_as_long_as_somebody_listens() {
-    let directory = Directory::new();
-    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
-    let followers = async || {
-        let scrapes = platform.scrapes().await.unwrap();
-        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
-        control.samples.sum("obs_logs_followers", &[])
-    };
-
-    let mut log = platform.agent_logs("ana", agent.agent_id(), "?follow=1").await.unwrap();
-    assert_eq!(log.headers()["content-type"], "text/event-stream");
-    let mut heard = String::new();
-    let mut hears = async |message: &str| {
-        while !heard.contains(message) {
-            let piece = tokio::time::timeout(PATIENCE, log.chunk()).await.expect(message).unwrap().expect("no end");
-            heard.push_str(std::str::from_utf8(&piece).unwrap());
-        }
-    };
-    hears("Agent ready").await;
-    assert_eq!(followers().await, Some(1.0));
-    // What is said from here on comes on the open stream.
-    ana.converse(agent.agent_id(), [(None, "hello")]).await.unwrap();
-    hears("Message answered").await;
-    drop(log);
-    let end = Instant::now() + PATIENCE;
-    while followers().await != Some(0.0) {
-        assert!(Instant::now() < end, "control goes on for nobody");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-
-    let whole = platform.agent_logs("ana", agent.agent_id(), "/download").await.unwrap();
-    assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
-    let whole = whole.text().await.unwrap();
-    assert!(whole.lines().count() > 3 && whole.contains("Message answered"), "{whole}");
-    for which in ["", "?follow=1", "/download"] {
-        let told = async |agent_id: &str| {
-            let refused = platform.agent_logs("ben", agent_id, which).await.unwrap();
-            (refused.status().as_u16(), refused.text().await.unwrap())
-        };
-        let foreign = told(agent.agent_id()).await;
-        assert_eq!(foreign.0, 404, "{which}: {foreign:?}");
-        assert_eq!(foreign, told("nobodys").await, "{which}");
-        assert_eq!(foreign, told("no%20id").await, "{which}");
-    }
-    platform.stop().await;
 }
 
 #[tokio::test]
