@@ -58,35 +58,41 @@ pub struct Service {
     name: &'static str,
     supervised: bool,
     telemetry: Telemetry,
+    stopping: watch::Sender<bool>,
 }
 
 impl Service {
     /// Reads the configuration and starts telemetry, with what the service adds to it.
     pub fn start(name: &'static str, supervised: bool, with: impl FnOnce(Builder) -> Builder) -> Result<Self, Failure> {
         let telemetry = with(Telemetry::builder(name).config(config()?)).start()?;
-        Ok(Service { name, supervised, telemetry })
+        Ok(Service { name, supervised, telemetry, stopping: watch::Sender::new(false) })
     }
 
     /// Binds, announces, and answers requests until a stop is asked for.
     pub async fn serve(&self, listen: SocketAddr, router: Router) -> Result<(), Failure> {
         let listener = bind(listen).await?;
         self.announce(listener.local_addr()?).await?;
-        let (stop, stopped) = watch::channel(());
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-            let mut stopped = stopped;
-            let _ = stopped.changed().await;
-        });
+        let serving = axum::serve(listener, router).with_graceful_shutdown(self.stopping());
         let mut serving = tokio::spawn(async move { serving.await });
         tokio::select! {
             ended = &mut serving => return Ok(ended??),
             () = process::stop_requested(self.supervised) => {}
         }
-        drop(stop);
+        self.stopping.send_replace(true);
         // Who is still waiting after the grace is disconnected when the process ends.
         if tokio::time::timeout(GRACE, &mut serving).await.is_err() {
             serving.abort();
         }
         Ok(())
+    }
+
+    /// Ends when a stop was asked for, for whatever would not end by itself.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            // Without a service there is nothing to serve either.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
     }
 
     /// Serves `/metrics`, the probes and the administration, and tells whoever started this process where.

@@ -232,6 +232,20 @@ async fn a_scheduler_that_cannot_be_reached_is_one_error_line() {
 }
 
 #[tokio::test]
+async fn whoever_follows_a_log_is_told_when_control_stops() {
+    let directory = Directory::new();
+    let platform = Platform::start(std::path::Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    let log = platform.agent_logs("ana", agent.agent_id(), "?follow=1").await.unwrap();
+    let [_, control, _] = platform.announcements();
+    assert!(Command::new("kill").args(["-TERM", &control.process_id.to_string()]).status().unwrap().success());
+    let heard = tokio::time::timeout(PATIENCE, log.text()).await.expect("the log ends").unwrap();
+    assert!(heard.ends_with("event: stopping\ndata: {}\n\n"), "{heard}");
+    platform.stop().await;
+}
+
+#[tokio::test]
 async fn control_remembers_its_agents_and_sees_which_have_lost_their_pods() {
     let directory = Directory::new();
     let program = std::path::Path::new(PROGRAM);

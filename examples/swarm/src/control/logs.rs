@@ -17,14 +17,24 @@ use crate::service::Failure;
 /// Agents' logs are kept for so long.
 const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The routes, and the collector, which works until it is dropped.
-pub(super) fn serve(containers: &Path, tokens: &Path, registry: Registry) -> Result<(Router, Collecting), Failure> {
+/// The routes, and the collector, which works until it is dropped. Who follows a log does so until `stopping` ends.
+pub(super) fn serve(
+    containers: &Path,
+    tokens: &Path,
+    registry: Registry,
+    stopping: impl Future<Output = ()> + Send + 'static,
+) -> Result<(Router, Collecting), Failure> {
     let kept = containers.with_file_name("agent-logs");
     let store = Arc::new(Embedded::open(&kept, Retention::default().age(KEPT_FOR))?);
     let pods = PodName::with_prefix("agent-").in_namespace("swarm-agents");
     let collecting = Collector::of_directory(containers, pods).start(store.clone())?;
     let key = TokenKey::in_file(&kept.join("token.key"))?;
     let api = LogsApi::new(store, users(tokens)?, registry, key).limits(Limits::default());
+    let followers = api.followers();
+    tokio::spawn(async move {
+        stopping.await;
+        followers.end();
+    });
     Ok((api.router(), collecting))
 }
 

@@ -40,7 +40,8 @@ pub async fn run(
     let with_metrics = |builder: Builder| builder.metrics::<ControlMetrics>().metrics::<LogsMetrics>();
     let service = Service::start("swarm-control", supervised, with_metrics)?;
     let registry = Registry::restore(Store::open(database)?)?;
-    let logs = agent_logs.map(|logs| logs::serve(&logs.containers, &logs.tokens, registry.clone())).transpose()?;
+    let serve = |logs: AgentLogs| logs::serve(&logs.containers, &logs.tokens, registry.clone(), service.stopping());
+    let logs = agent_logs.map(serve).transpose()?;
     let (logs, collecting) = logs.unzip();
     let control = Control::new(registry, SchedulerClient::new(scheduler)?);
     control.reconcile().await;
