@@ -35,7 +35,8 @@ pub(super) fn label_set(set: &LabelSet) -> TokenStream {
                 ::core::option::Option::Some(#index)
             }
 
-            #[inline]
+            // Into each reader whole: so it knows how many labels there are.
+            #[inline(always)]
             fn visit<'__obs>(&'__obs self, #visitor: &mut #rt::LabelVisitor<'__obs>) { #(#visits)* }
         }
     }
