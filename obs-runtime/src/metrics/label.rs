@@ -124,8 +124,8 @@ enum Want<'a> {
     Index(usize),
     /// Their texts, where they are there already.
     Texts([&'a str; MOST], usize),
-    /// Their texts, written.
-    Key(Key),
+    /// Their texts, written. It is lent, so that a visitor has nothing to drop.
+    Key(&'a mut Key),
 }
 
 /// So many texts are taken without memory from the heap.
@@ -176,13 +176,10 @@ impl<'a> LabelVisitor<'a> {
     }
 
     /// The key of these values: equal for equal tuples and for no others.
-    pub(crate) fn key(labels: &'a impl LabelSet) -> Key {
-        let mut visitor = LabelVisitor { want: Want::Key(Key::default()), sound: true };
-        labels.visit(&mut visitor);
-        match visitor.want {
-            Want::Key(key) => key,
-            _ => Key::default(),
-        }
+    pub(crate) fn key(labels: &impl LabelSet) -> Key {
+        let mut key = Key::default();
+        labels.visit(&mut LabelVisitor { want: Want::Key(&mut key), sound: true });
+        key
     }
 }
 

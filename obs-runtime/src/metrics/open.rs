@@ -43,7 +43,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         Open { descriptor, finder: Finder::new(), all }
     }
 
-    /// The series of `labels`, if it is there and their texts are.
+    /// The series of `labels`, if this thread has seen that it is there and their texts are.
     // Once for each set of labels and not at each call: so the number of labels is known, and nothing loops.
     #[inline(never)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
@@ -55,7 +55,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     #[inline(never)]
     pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
         let texts = LabelVisitor::key(labels.get());
-        let found = self.finder.find_rarely(&texts.texts().collect::<Vec<_>>(), Self::found);
+        let found = self.finder.find_anew(&texts.texts().collect::<Vec<_>>(), Self::found);
         found.unwrap_or_else(|| self.appear(labels.into_shared()))
     }
 

@@ -89,8 +89,9 @@ impl Row {
     /// than all else here.
     #[inline(always)]
     fn is_rest(&self, wanted: &Wanted<'_>) -> bool {
-        let texts = wanted.texts.iter().zip(wanted.ends).flat_map(|(text, ends)| ends.rest(text));
-        self.rest.iter().zip(texts).all(|(own, sixteen)| own == sixteen)
+        let mut own = self.rest.iter();
+        let mut texts = wanted.texts.iter().zip(wanted.ends);
+        texts.all(|(text, ends)| ends.rest(text).iter().all(|sixteen| own.next() == Some(sixteen)))
     }
 }
 
@@ -106,32 +107,29 @@ impl Finder {
         Finder { at, seed: Seed::own(), version, newest: Mutex::new(Newest { table, taken: 0 }) }
     }
 
-    /// The series of the labels with these texts, as `found` wants it by its mark. Sets of more labels than are taken without
-    /// memory from the heap are never found here.
+    /// The series of the labels with these texts, as `found` wants it by its mark, if this thread has the newest table. Sets of
+    /// more labels than are taken without memory from the heap are never found here.
     #[inline(always)]
     pub(crate) fn find<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
         self.want(texts, |wanted| {
-            let here = KEPT.try_with(|kept| {
+            KEPT.try_with(|kept| {
                 let kept = kept.try_borrow().ok()?;
                 let table = kept.get(self.at)?.as_ref()?;
                 if table.version != self.version.load(Acquire) {
                     return None;
                 }
-                Some(table.find(wanted).and_then(|(mark, row)| found(mark, row)))
-            });
-            match here {
-                Ok(Some(found)) => found,
-                _ => self.find_anew(wanted, found),
-            }
+                table.find(wanted).and_then(|(mark, row)| found(mark, row))
+            })
+            .ok()?
         })
     }
 
-    /// The first time on this thread since the table grew; or the thread ends.
+    /// The same of the newest table, which this thread keeps from now on, unless it ends.
     #[cold]
     #[inline(never)]
-    fn find_anew<R>(&self, wanted: &Wanted<'_>, found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+    pub(crate) fn find_anew<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
         let newest = lock(&self.newest).table.clone();
-        let found = newest.find(wanted).and_then(|(mark, row)| found(mark, row));
+        let found = self.want(texts, |wanted| newest.find(wanted).and_then(|(mark, row)| found(mark, row)));
         let before = KEPT.try_with(|kept| {
             let mut kept = kept.try_borrow_mut().ok()?;
             if kept.len() <= self.at {
@@ -142,11 +140,6 @@ impl Finder {
         // Labels may go with it, whose end is anybody's code: nothing is borrowed any more.
         drop(before);
         found
-    }
-
-    /// The same, from where it is not the usual thing.
-    pub(crate) fn find_rarely<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
-        self.want(texts, |wanted| self.find_anew(wanted, found))
     }
 
     #[inline(always)]
