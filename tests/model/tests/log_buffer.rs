@@ -105,8 +105,7 @@ impl Log {
     }
 
     fn shutdown(&self) -> u64 {
-        let left = self.buffer.flush(never());
-        self.buffer.close(left)
+        self.buffer.close(never())
     }
 }
 
@@ -191,6 +190,18 @@ fn a_line_is_written_though_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_shutdown_in_vain_lets_go_who_waits_for_room() {
+    model(|| {
+        let log = Log::new(LogPolicy::Block);
+        [b"a1\n", b"a2\n"].into_iter().for_each(|line| log.line(line));
+        let other = spawn(&log, |log| log.line(b"b1\n"));
+        assert_eq!(log.buffer.close(Instant::now() - Duration::from_secs(1)), 2);
+        other.join().unwrap();
+        assert_eq!(lost_by(Reason::Shutdown), 3);
+    });
+}
+
+#[test]
 fn a_rest_may_end_at_any_moment() {
     model(|| {
         let log = Log::new(LogPolicy::Block);
@@ -215,5 +226,24 @@ fn what_the_output_did_not_take_is_counted_before_a_flush_returns() {
         assert_eq!(lost_by(Reason::WriteFailed), 1);
         assert_eq!([log.shutdown(), log.shutdown()], [1, 1], "a second call reports the same");
         writes.join().unwrap();
+    });
+}
+
+#[test]
+fn a_shutdown_leaves_no_line_behind_that_is_not_counted() {
+    model(|| {
+        let log = Log::new(LogPolicy::Block);
+        let writes = spawn(&log, |log| log.run(0));
+        let other = spawn(&log, |log| log.line(b"b1\n"));
+        log.line(b"a1\n");
+        assert_eq!(log.shutdown(), 0);
+        // Nothing comes after it: a process may end here.
+        let written = log.lines();
+        assert!(written.contains(b"a1\n"));
+        for thread in [writes, other] {
+            thread.join().unwrap();
+        }
+        assert_eq!(log.lines(), written);
+        assert_eq!(written.len() as u64 + lost_by(Reason::Shutdown), 2);
     });
 }

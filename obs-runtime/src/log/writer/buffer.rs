@@ -53,6 +53,13 @@ enum Thread {
     Asleep,
 }
 
+impl Queue {
+    /// How many lines are not written.
+    fn left(&self) -> u64 {
+        self.lines + self.writing
+    }
+}
+
 impl Buffer {
     pub(super) fn new(policy: LogPolicy, room: usize) -> Self {
         Buffer {
@@ -133,18 +140,15 @@ impl Buffer {
 
     /// Waits until everything handed over so far is written, at most until `deadline`; how many lines are not.
     pub(super) fn flush(&self, deadline: Instant) -> u64 {
-        let Some(mut queue) = self.queue() else { return 0 };
-        while queue.lines + queue.writing > 0 {
-            self.wake(&mut queue);
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-            queue = self.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        queue.lines + queue.writing
+        self.queue().map_or(0, |queue| self.drained(queue, deadline).left())
     }
 
-    /// Takes no more lines, of which `left` are given up; how many are lost in all. A second call reports the same.
-    pub(super) fn close(&self, left: u64) -> u64 {
-        let Some(mut queue) = self.queue() else { return left };
+    /// Flushes, and takes no more lines; how many of those that it took are lost. A second call reports the same.
+    pub(super) fn close(&self, deadline: Instant) -> u64 {
+        let Some(queue) = self.queue() else { return 0 };
+        // Not unlocked in between: a line that came then would be neither waited for nor counted.
+        let mut queue = self.drained(queue, deadline);
+        let left = queue.left();
         if queue.closed.is_none() {
             queue.closed = Some(left);
             lost(Signal::Logs, Reason::Shutdown, left);
@@ -152,6 +156,15 @@ impl Buffer {
             self.written.notify_all();
         }
         queue.failed + queue.closed.unwrap_or(left)
+    }
+
+    fn drained<'a>(&self, mut queue: MutexGuard<'a, Queue>, deadline: Instant) -> MutexGuard<'a, Queue> {
+        while queue.left() > 0 {
+            self.wake(&mut queue);
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            queue = self.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue
     }
 
     /// For the thread: waits for lines and takes them all; not when the buffer is closed and empty.
