@@ -9,6 +9,7 @@ fn texts(pick: &Pick) -> [&'static str; 3] {
 
 pub fn cases() -> Vec<Case> {
     let mut cases = prometheus();
+    cases.extend(static_metric::cases());
     cases.extend(prometheus_client());
     cases.extend(metrics());
     cases.extend(measured::cases());
@@ -30,6 +31,58 @@ fn prometheus() -> Vec<Case> {
             histogram.with_label_values(&texts(pick)).observe(pick.seconds);
         }),
     ]
+}
+
+/// Handles of `prometheus` in structs that a macro makes, one for each value of a closed label.
+mod static_metric {
+    use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
+    use prometheus_static_metric::make_static_metric;
+
+    use super::{BUCKETS, COUNTER, Case, HISTOGRAM, Pick};
+
+    make_static_metric! {
+        pub label_enum Method { get: "GET", post: "POST", put: "PUT", delete: "DELETE" }
+        pub label_enum Path { agents, agent, logs, sessions, session, user, health, ready }
+        pub label_enum Status { ok, created, bad, missing, failed }
+
+        pub struct Counters: IntCounter {
+            "method" => Method,
+            "path" => Path,
+            "status" => Status,
+        }
+        pub struct Histograms: Histogram {
+            "method" => Method,
+            "path" => Path,
+            "status" => Status,
+        }
+    }
+
+    const METHOD: [Method; 4] = [Method::get, Method::post, Method::put, Method::delete];
+    const PATH: [Path; 8] =
+        [Path::agents, Path::agent, Path::logs, Path::sessions, Path::session, Path::user, Path::health, Path::ready];
+    const STATUS: [Status; 5] = [Status::ok, Status::created, Status::bad, Status::missing, Status::failed];
+
+    fn labels(pick: &Pick) -> (Method, Path, Status) {
+        (METHOD[pick.method as usize % 4], PATH[pick.path as usize % 8], STATUS[pick.status as usize % 5])
+    }
+
+    pub fn cases() -> Vec<Case> {
+        let names = ["method", "path", "status"];
+        let counters = IntCounterVec::new(Opts::new("static_total", "Requests."), &names).expect("sound");
+        let opts = HistogramOpts::new("static_seconds", "Durations.").buckets(BUCKETS.to_vec());
+        let histograms = HistogramVec::new(opts, &names).expect("sound");
+        let (counters, histograms) = (Counters::from(&counters), Histograms::from(&histograms));
+        vec![
+            Case::new(COUNTER, "prometheus-static-metric", move |pick| {
+                let (method, path, status) = labels(pick);
+                counters.get(method).get(path).get(status).inc();
+            }),
+            Case::new(HISTOGRAM, "prometheus-static-metric", move |pick| {
+                let (method, path, status) = labels(pick);
+                histograms.get(method).get(path).get(status).observe(pick.seconds);
+            }),
+        ]
+    }
 }
 
 fn prometheus_client() -> Vec<Case> {
