@@ -60,8 +60,10 @@ pub fn picks() -> Vec<Pick> {
 pub struct Case {
     pub table: &'static str,
     pub name: &'static str,
-    pub update: Box<dyn Fn(&[Pick], usize) + Send + Sync>,
+    pub update: Box<Update>,
 }
+
+type Update = dyn Fn(&[Pick], usize) + Send + Sync;
 
 impl Case {
     pub fn new(table: &'static str, name: &'static str, update: impl Fn(&Pick) + Send + Sync + 'static) -> Self {

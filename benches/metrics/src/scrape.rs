@@ -55,9 +55,11 @@ fn fill(update: impl Fn(usize) + Sync) -> f64 {
 struct Scraped {
     name: &'static str,
     /// Shows the text, in one or more pieces.
-    scrape: Box<dyn Fn(&mut dyn FnMut(&[u8]))>,
+    scrape: Box<Scrape>,
     bytes: f64,
 }
+
+type Scrape = dyn Fn(&mut dyn FnMut(&[u8]));
 
 pub fn run(rounds: usize) {
     let all = [ours(), prometheus(), prometheus_client(), measured()];
