@@ -52,7 +52,7 @@ impl Held {
     }
 
     /// Puts the record on this thread's stack, and tells nobody.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self) {
         match self {
             Held::Own(record) => {
