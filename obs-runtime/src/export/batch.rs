@@ -1,15 +1,17 @@
 //! Finished spans in few buffers: what a pipeline keeps until they are exported.
 
-use std::borrow::Cow;
+pub(crate) mod span;
+
 use std::ops::Range;
 
 use tracing::{Level, Metadata};
 
 use crate::engine::events::Head as EventHead;
-use crate::engine::sampling::SAMPLED;
-use crate::engine::{Closed, Fields, FinishedSpan, Link, SpanEvent, SpanKind};
+use crate::engine::{Closed, FinishedSpan, Link, SpanKind};
 use crate::log::json;
 use crate::{Ended, SpanId, TraceId};
+
+use self::span::Span;
 
 /// Spans one after another, their texts in one buffer. Filled again, it allocates nothing.
 #[derive(Debug, Default)]
@@ -87,128 +89,11 @@ struct Place {
     location: Option<(&'static str, u32)>,
 }
 
-/// One of the spans in a [`Batch`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Span<'a> {
-    pub(crate) fixed: &'a Fixed,
-    pub(crate) trace_state: &'a [u8],
-    pub(crate) name: &'a [u8],
-    /// `,"key":value` for each field.
-    pub(crate) fields: &'a [u8],
-    pub(crate) error: Option<&'a [u8]>,
-    pub(crate) links: &'a [Link],
-    meta: Option<&'static Metadata<'static>>,
-    rare: &'a Rare,
-    event_heads: &'a [EventHead],
-    event_text: &'a [u8],
-}
-
 impl Place {
     fn of(meta: &'static Metadata<'static>) -> Self {
         Place { level: *meta.level(), target: meta.target(), location: meta.file().zip(meta.line()) }
     }
 }
-
-/// One event of a [`Span`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Event<'a> {
-    pub(crate) unix_nanos: u64,
-    pub(crate) level: Level,
-    /// As a JSON string.
-    pub(crate) message: &'a [u8],
-    /// `,"key":value` for each field.
-    pub(crate) fields: &'a [u8],
-}
-
-impl<'a> Span<'a> {
-    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = Event<'a>> {
-        let mut rest = self.event_text;
-        self.event_heads.iter().map(move |head| {
-            let (message, after) = rest.split_at(head.message as usize);
-            let (fields, after) = after.split_at(head.fields as usize);
-            rest = after;
-            Event { unix_nanos: head.unix_nanos, level: head.level, message, fields }
-        })
-    }
-}
-
-impl Span<'_> {
-    /// The description of the error, where it failed or panicked.
-    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
-    pub(crate) fn failure(&self) -> Option<&[u8]> {
-        match (self.error, self.fixed.outcome) {
-            (Some(error), _) => Some(error),
-            (None, Some(outcome @ (Ended::Panicked | Ended::Error))) => Some(outcome.as_str().as_bytes()),
-            _ => None,
-        }
-    }
-
-    /// Whether tail sampling keeps its trace: it failed, panicked, was cancelled or was slow, or an error was told inside it.
-    pub(crate) fn is_notable(&self) -> bool {
-        self.fixed.slow
-            || self.error.is_some()
-            || self.fixed.outcome.is_some_and(|outcome| outcome != Ended::Ok)
-            || self.event_heads.iter().any(|event| event.level == Level::ERROR)
-    }
-
-    /// Whether it goes out whatever else its trace brings.
-    pub(crate) fn is_owed(&self) -> bool {
-        self.fixed.flags & SAMPLED != 0 || self.is_notable()
-    }
-
-    /// The module path, or what its callsite says instead.
-    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
-    pub(crate) fn target(&self) -> &'static str {
-        self.meta.map_or(self.rare.place.target, Metadata::target)
-    }
-
-    /// The source file and line.
-    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
-    pub(crate) fn location(&self) -> Option<(&'static str, u32)> {
-        self.place().location
-    }
-
-    /// How many events it had that are not here.
-    #[cfg_attr(not(feature = "otlp"), allow(dead_code))]
-    pub(crate) fn dropped_events(&self) -> u32 {
-        self.rare.dropped_events
-    }
-
-    fn place(&self) -> Place {
-        self.meta.map_or(self.rare.place, Place::of)
-    }
-
-    fn is_common(&self) -> bool {
-        std::ptr::eq(self.rare, &NO_RARE)
-    }
-
-    /// Its name, where it has one of its own.
-    fn own_name(&self) -> Option<&[u8]> {
-        self.rare.name.map(|_| self.name)
-    }
-
-    /// How long its texts are together.
-    fn text_length(&self) -> usize {
-        let name = self.own_name().map_or(0, <[u8]>::len);
-        let error = self.error.map_or(0, <[u8]>::len);
-        name + self.trace_state.len() + self.fields.len() + error + self.event_text.len()
-    }
-
-    /// About how much it takes in a request.
-    fn sent(&self) -> usize {
-        SENT + self.text_length() + self.event_heads.len() * SENT_EVENT + self.links.len() * SENT_LINK
-    }
-
-    /// Whether no other span of this process is above it.
-    pub(crate) fn is_local_root(&self) -> bool {
-        self.fixed.parent_id.is_none() || self.fixed.parent_is_remote
-    }
-}
-
-/// How much a span takes in a request besides its texts, an event besides its own, and a link.
-const SENT: usize = 128;
-const SENT_EVENT: usize = 32;
-const SENT_LINK: usize = 28;
 
 /// Of what few spans have: what this one has, from wherever it comes.
 struct Extra<'a> {
@@ -221,17 +106,6 @@ struct Extra<'a> {
     events: (&'a [u8], &'a [u8]),
     first_event: usize,
     dropped_events: u32,
-}
-
-impl From<Event<'_>> for SpanEvent {
-    fn from(event: Event<'_>) -> Self {
-        SpanEvent {
-            unix_nanos: event.unix_nanos,
-            level: event.level,
-            name: json::key(event.message).into_owned(),
-            fields: Fields::of(event.fields),
-        }
-    }
 }
 
 impl Batch {
@@ -510,36 +384,7 @@ impl Batch {
 
     /// Some of the spans, for an exporter that is not ours.
     pub(crate) fn to_finished(&self, range: Range<usize>) -> Vec<FinishedSpan> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        range
-            .map(|number| {
-                let span = self.get(number);
-                let (fixed, place) = (span.fixed, span.place());
-                let own_name = span.own_name().map(|name| Cow::Owned(text(name)));
-                FinishedSpan {
-                    trace_id: fixed.trace_id,
-                    span_id: fixed.span_id,
-                    parent_id: fixed.parent_id,
-                    parent_is_remote: fixed.parent_is_remote,
-                    flags: fixed.flags,
-                    trace_state: (!span.trace_state.is_empty()).then(|| text(span.trace_state).into()),
-                    name: own_name.or(span.meta.map(|meta| meta.name().into())).unwrap_or_default(),
-                    target: place.target,
-                    location: place.location,
-                    level: place.level,
-                    kind: fixed.kind,
-                    start_unix_nanos: fixed.start_unix_nanos,
-                    duration_nanos: fixed.duration_nanos,
-                    slow: fixed.slow,
-                    fields: Fields::of(span.fields),
-                    outcome: fixed.outcome,
-                    error: span.error.map(|error| text(error).into()),
-                    links: span.links.to_vec(),
-                    events: span.events().map(SpanEvent::from).collect(),
-                    dropped_events: span.dropped_events(),
-                }
-            })
-            .collect()
+        range.map(|number| self.get(number).to_finished()).collect()
     }
 
     /// One span that ends now.
@@ -569,6 +414,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Fields, SpanEvent};
 
     fn finished(name: &'static str) -> FinishedSpan {
         let (trace_id, span_id) = (TraceId::random(), SpanId::random());

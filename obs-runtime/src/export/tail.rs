@@ -11,7 +11,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Span};
+use super::batch::Batch;
+use super::batch::span::Span;
 use crate::TraceId;
 use crate::engine::sampling::SAMPLED;
 use crate::propagation::tracestate;

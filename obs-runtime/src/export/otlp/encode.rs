@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::wire::Message;
 use crate::engine::{FieldValue, Link, SpanKind};
-use crate::export::batch::{Batch, Event, Span};
+use crate::export::batch::Batch;
+use crate::export::batch::span::{Event, Span};
 use crate::export::{Limits, Resource};
 use crate::log::{json, line};
 
