@@ -340,18 +340,20 @@ mod tests {
         }
     }
 
+    /// A pipeline with so much room whose exporter takes everything, and how many spans each of its batches has.
+    fn taking(room: usize) -> (Pipeline, mpsc::Receiver<usize>) {
+        let (sender, receiver) = mpsc::channel();
+        let exporter = move |spans: Vec<FinishedSpan>| {
+            sender.send(spans.len()).expect("the test waits");
+            Delivery::all(&spans)
+        };
+        (Pipeline::start(exporter, room).expect("a thread"), receiver)
+    }
+
     #[test]
     fn shutdown_delivers_what_was_offered_in_bounded_batches() {
         let batch = ObservabilityConfig::default().otlp_batch;
-        let (sender, receiver) = mpsc::channel();
-        let pipeline = Pipeline::start(
-            move |spans: Vec<FinishedSpan>| {
-                sender.send(spans.len()).expect("the test waits");
-                Delivery::all(&spans)
-            },
-            usize::MAX,
-        )
-        .expect("a thread");
+        let (pipeline, receiver) = taking(usize::MAX);
         for _ in 0..batch * 2 + 1 {
             pipeline.offer(span());
         }
@@ -375,15 +377,7 @@ mod tests {
     #[test]
     fn a_request_is_bounded_in_bytes_whatever_its_spans_are_made_of() {
         let link = Link { trace_id: TraceId::random(), span_id: SpanId::random() };
-        let (sender, receiver) = mpsc::channel();
-        let pipeline = Pipeline::start(
-            move |spans: Vec<FinishedSpan>| {
-                sender.send(spans.len()).expect("the test waits");
-                Delivery::all(&spans)
-            },
-            usize::MAX,
-        )
-        .expect("a thread");
+        let (pipeline, receiver) = taking(usize::MAX);
         for _ in 0..1_000 {
             pipeline.offer(FinishedSpan { links: vec![link; 128], ..span() });
         }
@@ -394,12 +388,7 @@ mod tests {
 
     #[test]
     fn every_span_of_every_thread_is_delivered_or_counted() {
-        let (sender, receiver) = mpsc::channel();
-        let exporter = move |spans: Vec<FinishedSpan>| {
-            sender.send(spans.len()).expect("the test waits");
-            Delivery::all(&spans)
-        };
-        let pipeline = Pipeline::start(exporter, 200 * Batch::needed_for_finished(&span())).expect("a thread");
+        let (pipeline, receiver) = taking(200 * Batch::needed_for_finished(&span()));
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..5_000).for_each(|_| pipeline.offer(span())));
