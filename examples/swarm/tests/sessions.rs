@@ -8,12 +8,38 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use swarm::drive::platform::Platform;
-use swarm::drive::workload::User;
+use swarm::drive::workload::{Sent, User};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use self::running::{Directory, PATIENCE, PROGRAM, gateway_to, lines};
+
+async fn with_an_agent_of_ana(directory: &Directory) -> (Platform, User, Sent) {
+    let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
+    let ana = User::new("ana", &platform.gateway());
+    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    (platform, ana, agent)
+}
+
+/// What a service of the platform publishes now.
+async fn published(platform: &Platform, service: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let scrapes = platform.scrapes().await.unwrap();
+    scrapes.iter().find(|scrape| scrape.service == service).unwrap().samples.sum(name, labels)
+}
+
+/// Looks at control until it publishes this.
+async fn becomes(platform: &Platform, name: &str, labels: &[(&str, &str)], value: f64) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let found = published(platform, "swarm-control", name, labels).await;
+        if found == Some(value) {
+            return;
+        }
+        assert!(Instant::now() < end, "{name} is still {found:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 /// Asks for a session with an agent.
 async fn connect(
@@ -30,9 +56,7 @@ async fn connect(
 #[tokio::test]
 async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
     let directory = Directory::new();
-    let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    let (platform, _, agent) = with_an_agent_of_ana(&directory).await;
 
     // Somebody else's agent, and one that is not there.
     let refused = async |user_id: &str, agent_id: &str| match connect(&platform.gateway(), user_id, agent_id).await {
@@ -59,15 +83,13 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
         assert!(said.contains(answer) && !said.contains("no id"), "{said}");
     }
     // While it is open it is counted by those who know of it.
-    let scrapes = platform.scrapes().await.unwrap();
     for (service, name, labels) in [
         ("swarm-gateway", "sessions_active", &[][..]),
         ("swarm-gateway", "websocket_connections_active", &[]),
         ("swarm-control", "user_sessions_active", &[("user_id", "ana")]),
         ("swarm-control", "agent_sessions_total", &[("agent_id", agent.agent_id())]),
     ] {
-        let scrape = scrapes.iter().find(|scrape| scrape.service == service).unwrap();
-        assert_eq!(scrape.samples.sum(name, labels), Some(1.0), "{name}");
+        assert_eq!(published(&platform, service, name, labels).await, Some(1.0), "{name}");
     }
     let stopping = tokio::spawn(platform.stop());
     let goodbye = socket.next().await.unwrap().unwrap();
@@ -88,16 +110,10 @@ async fn sessions_are_refused_over_http_and_end_when_the_gateway_stops() {
 #[tokio::test]
 async fn the_sessions_of_a_gateway_that_crashes_are_over_and_those_of_others_are_not() {
     let directory = Directory::new();
-    let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
+    let (platform, _, agent) = with_an_agent_of_ana(&directory).await;
     let control = platform.announcements()[1].http.clone().unwrap();
     let crashes = gateway_to(&format!("http://{control}"), &directory.file("crashes"), &[]).await;
-    let sessions = async || {
-        let scrapes = platform.scrapes().await.unwrap();
-        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
-        control.samples.sum("user_sessions_active", &[("user_id", "ana")]).unwrap()
-    };
+    let sessions = ("user_sessions_active", &[("user_id", "ana")]);
     // A session is served when its first message is answered.
     let open = async |gateway: &str| {
         let mut socket = connect(gateway, "ana", agent.agent_id()).await.unwrap();
@@ -108,15 +124,11 @@ async fn the_sessions_of_a_gateway_that_crashes_are_over_and_those_of_others_are
     let stays = open(&platform.gateway()).await;
     let url = format!("http://{}", crashes.announcement().http.as_deref().unwrap());
     let goes = (open(&url).await, open(&url).await);
-    assert_eq!(sessions().await, 3.0);
+    assert_eq!(published(&platform, "swarm-control", sessions.0, sessions.1).await, Some(3.0));
 
     // It is killed.
     drop(crashes);
-    let end = Instant::now() + PATIENCE;
-    while sessions().await != 1.0 {
-        assert!(Instant::now() < end, "control still knows of {} sessions", sessions().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    becomes(&platform, sessions.0, sessions.1, 1.0).await;
     drop((stays, goes));
     platform.stop().await;
     let told = lines(&directory.file("logs/control.jsonl"));
@@ -128,14 +140,7 @@ async fn the_sessions_of_a_gateway_that_crashes_are_over_and_those_of_others_are
 #[tokio::test]
 async fn a_log_is_followed_through_the_gateway_for_as_long_as_somebody_listens() {
     let directory = Directory::new();
-    let platform = Platform::start(Path::new(PROGRAM), &directory.0, &[]).await.unwrap();
-    let ana = User::new("ana", &platform.gateway());
-    let agent = ana.create(serde_json::json!({ "name": "a", "region": "eu", "memory_mib": 64 })).await.unwrap();
-    let followers = async || {
-        let scrapes = platform.scrapes().await.unwrap();
-        let control = scrapes.iter().find(|scrape| scrape.service == "swarm-control").unwrap();
-        control.samples.sum("obs_logs_followers", &[])
-    };
+    let (platform, ana, agent) = with_an_agent_of_ana(&directory).await;
 
     let mut log = platform.agent_logs("ana", agent.agent_id(), "?follow=1").await.unwrap();
     assert_eq!(log.headers()["content-type"], "text/event-stream");
@@ -147,16 +152,12 @@ async fn a_log_is_followed_through_the_gateway_for_as_long_as_somebody_listens()
         }
     };
     hears("Agent ready").await;
-    assert_eq!(followers().await, Some(1.0));
+    assert_eq!(published(&platform, "swarm-control", "obs_logs_followers", &[]).await, Some(1.0));
     // What is said from here on comes on the open stream.
     ana.converse(agent.agent_id(), [(None, "hello")]).await.unwrap();
     hears("Message answered").await;
     drop(log);
-    let end = Instant::now() + PATIENCE;
-    while followers().await != Some(0.0) {
-        assert!(Instant::now() < end, "control goes on for nobody");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    becomes(&platform, "obs_logs_followers", &[], 0.0).await;
 
     let whole = platform.agent_logs("ana", agent.agent_id(), "/download").await.unwrap();
     assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
