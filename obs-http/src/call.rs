@@ -15,7 +15,6 @@ use crate::fields::{self, Late};
 use crate::metrics::{ActiveLabels, HttpMetrics, HttpServerMetrics, Names, RequestLabels, RouteLabels, ServerLabels};
 
 static REQUEST: Callsite = Callsite::new(
-    &REQUEST,
     Site::new("HTTP", module_path!(), file!(), line!(), &fields::ALL).kind(SpanKind::Server).no_metrics(),
 );
 

@@ -19,7 +19,6 @@ const SERVER: &str = "server.address";
 const PORT: &str = "server.port";
 
 static REQUEST: Callsite = Callsite::new(
-    &REQUEST,
     Site::new(
         "HTTP",
         module_path!(),

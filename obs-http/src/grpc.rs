@@ -32,15 +32,11 @@ const STATUS: &str = "rpc.grpc.status_code";
 const FIELDS: [&str; 8] =
     [SYSTEM, SERVICE, METHOD, STATUS, names::REQUEST_ID, names::OUTCOME, names::ERROR, names::ERROR_TYPE];
 
-static SERVED: Callsite = Callsite::new(
-    &SERVED,
-    Site::new("grpc", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Server).no_metrics(),
-);
+static SERVED: Callsite =
+    Callsite::new(Site::new("grpc", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Server).no_metrics());
 
-static CALLED: Callsite = Callsite::new(
-    &CALLED,
-    Site::new("grpc", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Client).no_metrics(),
-);
+static CALLED: Callsite =
+    Callsite::new(Site::new("grpc", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Client).no_metrics());
 
 /// The names of gRPC's status codes, by their numbers.
 const CODES: [&str; 17] = [

@@ -35,17 +35,14 @@ use obs_runtime::propagation::Correlation;
 use obs_runtime::{Counter, Gauge, Histogram, LabelSet, LabelValue, MessageId, MetricSet, SessionId, names};
 
 static SESSION: Callsite = Callsite::new(
-    &SESSION,
     Site::new("websocket session", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Server).no_metrics(),
 );
 
 static MESSAGE: Callsite = Callsite::new(
-    &MESSAGE,
     Site::new("websocket message", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Consumer).no_metrics(),
 );
 
 static SENT: Callsite = Callsite::new(
-    &SENT,
     Site::new("websocket send", module_path!(), file!(), line!(), &FIELDS).kind(SpanKind::Producer).no_metrics(),
 );
 

@@ -6,7 +6,6 @@
 //! use obs_runtime::engine::SpanKind;
 //!
 //! static REQUEST: Callsite = Callsite::new(
-//!     &REQUEST,
 //!     Site::new("HTTP", module_path!(), file!(), line!(), &["url.path", "outcome", "error", "error.type"])
 //!         .kind(SpanKind::Server)
 //!         .no_metrics(),

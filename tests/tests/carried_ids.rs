@@ -12,8 +12,7 @@ use obs_runtime::{MessageId, Telemetry, correlated, info_span, names, observed};
 use opentelemetry_sdk::trace::InMemorySpanExporter;
 use tests::Service;
 
-static MESSAGE: Callsite =
-    Callsite::new(&MESSAGE, Site::new("message", module_path!(), file!(), line!(), &[names::MESSAGE_ID]));
+static MESSAGE: Callsite = Callsite::new(Site::new("message", module_path!(), file!(), line!(), &[names::MESSAGE_ID]));
 
 fn from_a_client() -> HeaderMap {
     let mut headers = HeaderMap::new();

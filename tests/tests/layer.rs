@@ -70,7 +70,6 @@ fn from_afar(caller: &Correlation) {
 }
 
 static BY_HAND: Callsite = Callsite::new(
-    &BY_HAND,
     Site::new("by hand", module_path!(), file!(), line!(), &["path", "outcome", "error", "error.type"])
         .kind(SpanKind::Server),
 );

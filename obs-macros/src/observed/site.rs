@@ -50,7 +50,6 @@ pub(crate) fn site(rt: &TokenStream, name: &impl ToTokens, args: &Args) -> Token
     let target = args.target.as_ref().map(|target| quote!(.target(#target)));
     quote_spanned! {Span::mixed_site()=>
         static #callsite: #rt::Callsite = #rt::Callsite::new(
-            &#callsite,
             #rt::Site::new(
                 #name,
                 ::core::module_path!(),

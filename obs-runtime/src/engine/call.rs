@@ -45,7 +45,7 @@ pub(super) fn is_active() -> bool {
 /// Whether nobody listens: no runtime, and no subscriber for this level.
 #[inline]
 pub(crate) fn idle(site: &'static Callsite) -> bool {
-    !is_active() && *site.meta().level() > LevelFilter::current()
+    !is_active() && site.level() > LevelFilter::current()
 }
 
 /// A failure, as its value tells it.

@@ -30,8 +30,11 @@ pub struct Site {
     kind: SpanKind,
     metrics: bool,
     error: ErrorEvent,
+    /// The level of the event that tells every end.
     finished: Level,
+    /// A call that lasts longer is told as slow, in nanoseconds.
     slow: u64,
+    /// Whether the end is told to the auditors too.
     audit: bool,
 }
 
@@ -134,21 +137,20 @@ impl Site {
     }
 }
 
-/// The static of an observed function: its metadata towards `tracing`, its metric cells, and what it says at its end.
+/// The static of an observed function: what the attribute says, and all that comes of it once the function is called.
+// The compiler evaluates it for every function, each time it checks the crate: so it is small.
 pub struct Callsite {
-    meta: Metadata<'static>,
-    names: &'static [&'static str],
-    keys: OnceLock<Box<[Key]>>,
-    operation: Option<Operation>,
-    kind: SpanKind,
-    error: ErrorEvent,
-    /// The level of the event that tells every end.
-    finished: Level,
-    /// A call that lasts longer is told as slow, in nanoseconds.
-    slow: u64,
-    /// Whether the end is told to the auditors too.
-    audit: bool,
+    site: Site,
     interest: AtomicU8,
+    made: OnceLock<&'static Made>,
+}
+
+/// What a callsite has once it was met, for ever.
+struct Made {
+    meta: Metadata<'static>,
+    /// The keys of its fields.
+    keys: Box<[Key]>,
+    operation: Operation,
     /// The events that tell an end, one for each level that was needed, and that of the auditors.
     events: [OnceLock<&'static MadeEvent>; 6],
 }
@@ -160,54 +162,70 @@ const SOMETIMES: u8 = 3;
 const ALWAYS: u8 = 4;
 
 impl Callsite {
-    /// `me` is the static that the result is stored in.
+    /// A callsite that says what `site` does.
     #[must_use]
-    pub const fn new(me: &'static Callsite, site: Site) -> Self {
-        Callsite {
-            meta: Metadata::new(
-                site.name,
-                site.target,
-                site.level,
-                Some(site.file),
-                Some(site.line),
-                Some(site.module),
-                FieldSet::new(site.fields, Identifier(me)),
-                Kind::SPAN,
-            ),
-            names: site.fields,
-            keys: OnceLock::new(),
-            operation: if site.metrics { Some(Operation::new(site.name, site.target)) } else { None },
-            kind: site.kind,
-            error: site.error,
-            finished: site.finished,
-            slow: site.slow,
-            audit: site.audit,
-            interest: AtomicU8::new(UNREGISTERED),
-            events: [const { OnceLock::new() }; 6],
-        }
+    pub const fn new(site: Site) -> Self {
+        Callsite { site, interest: AtomicU8::new(UNREGISTERED), made: OnceLock::new() }
     }
 
+    #[inline]
+    fn made(&'static self) -> &'static Made {
+        self.made.get_or_init(|| self.make())
+    }
+
+    /// Leaked once a callsite: `tracing` wants its metadata to live for ever.
+    #[cold]
+    fn make(&'static self) -> &'static Made {
+        let Site { name, target, level, file, line, module, fields, .. } = self.site;
+        let names = FieldSet::new(fields, Identifier(self));
+        Box::leak(Box::new(Made {
+            meta: Metadata::new(name, target, level, Some(file), Some(line), Some(module), names, Kind::SPAN),
+            keys: fields.iter().map(|name| Key::new(name)).collect(),
+            operation: Operation::new(name, target),
+            events: [const { OnceLock::new() }; 6],
+        }))
+    }
+
+    #[inline]
     pub(crate) fn meta(&'static self) -> &'static Metadata<'static> {
-        &self.meta
+        &self.made().meta
+    }
+
+    /// The span's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.site.name
+    }
+
+    /// What it belongs to: its module, where the attribute does not say another.
+    pub(crate) fn target(&self) -> &'static str {
+        self.site.target
+    }
+
+    /// The level of the span.
+    #[inline]
+    pub(crate) fn level(&self) -> Level {
+        self.site.level
     }
 
     /// The keys of its fields.
     #[inline]
     pub(crate) fn keys(&'static self) -> &'static [Key] {
-        self.keys.get_or_init(|| self.names.iter().map(|name| Key::new(name)).collect())
+        &self.made().keys
     }
 
+    /// Where its calls are counted.
+    #[inline]
     pub(crate) fn operation(&'static self) -> Option<&'static Operation> {
-        self.operation.as_ref()
+        self.site.metrics.then(|| &self.made().operation)
     }
 
     pub(crate) fn kind(&self) -> SpanKind {
-        self.kind
+        self.site.kind
     }
 
     /// The level of the error event, where there is one: what the attribute says, else `by_type`.
     pub(crate) fn error_level(&self, by_type: Level) -> Option<Level> {
-        match self.error {
+        match self.site.error {
             ErrorEvent::Default => Some(by_type),
             ErrorEvent::At(level) => Some(level),
             ErrorEvent::Off => None,
@@ -217,7 +235,7 @@ impl Callsite {
     /// Whether a subscriber may want the span; `tracing`'s cached answer, asked for at the first call.
     #[inline]
     pub(crate) fn interest(&'static self) -> Interest {
-        if self.meta.level() > &LevelFilter::current() {
+        if self.level() > LevelFilter::current() {
             return Interest::never();
         }
         match self.interest.load(Relaxed) {
@@ -233,6 +251,8 @@ impl Callsite {
         // The loser of the race asks the subscriber itself this once.
         copies::announce();
         if self.interest.compare_exchange(UNREGISTERED, REGISTERING, Relaxed, Relaxed).is_ok() {
+            // Whoever is told of it asks for its metadata.
+            self.made();
             running::register(self);
             callsite::register(self);
         }
@@ -252,29 +272,37 @@ impl Callsite {
             Level::DEBUG => 3,
             Level::TRACE => 4,
         };
-        // Leaked once a callsite and level: `tracing` wants its metadata to live for ever.
-        self.events[at].get_or_init(|| end_event(&self.meta, level, self.meta.target()))
+        self.made().events[at].get_or_init(|| self.told(level, self.target()))
     }
 
     /// The level of the event that tells every end.
     pub(crate) fn finished(&self) -> Level {
-        self.finished
+        self.site.finished
     }
 
     /// Whether the end of a call that did not fail is told to nobody, however long it took.
     #[inline]
     pub(crate) fn ends_quietly(&self) -> bool {
-        self.slow == u64::MAX && !self.audit && self.finished > LevelFilter::current()
+        let Site { slow, audit, finished, .. } = self.site;
+        slow == u64::MAX && !audit && finished > LevelFilter::current()
     }
 
     /// Whether a call that lasted so long was a slow one.
     pub(crate) fn is_slow(&self, nanos: u64) -> bool {
-        nanos > self.slow
+        nanos > self.site.slow
     }
 
     /// The event that tells an end to the auditors, where they want to know.
     pub(crate) fn audit_event(&'static self) -> Option<&'static MadeEvent> {
-        self.audit.then(|| *self.events[5].get_or_init(|| end_event(&self.meta, Level::INFO, names::AUDIT)))
+        let tell = || *self.made().events[5].get_or_init(|| self.told(Level::INFO, names::AUDIT));
+        self.site.audit.then(tell)
+    }
+
+    /// The event that tells an end, at the place of the span.
+    fn told(&self, level: Level, target: &'static str) -> &'static MadeEvent {
+        let Site { name, module, file, line, .. } = self.site;
+        let named = Named { name, target, level, fields: &END_FIELDS };
+        MadeEvent::leak(&named, made::Site { file: Some(file), line: Some(line), module: Some(module) })
     }
 }
 
@@ -291,21 +319,15 @@ impl callsite::Callsite for Callsite {
     }
 
     fn metadata(&self) -> &Metadata<'_> {
-        &self.meta
+        &self.made.get().expect("who asks was told of it, or has it from its metadata").meta
     }
 }
 
 impl std::fmt::Debug for Callsite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Callsite").field(&self.meta.name()).finish()
+        f.debug_tuple("Callsite").field(&self.name()).finish()
     }
 }
 
 /// The fields of the event that tells how an operation ended.
 const END_FIELDS: [&str; 5] = ["message", names::DURATION_MS, names::OUTCOME, names::ERROR, names::ERROR_TYPE];
-
-/// The event that tells an end, at the place of its span.
-fn end_event(span: &Metadata<'static>, level: Level, target: &'static str) -> &'static MadeEvent {
-    let named = Named { name: span.name(), target, level, fields: &END_FIELDS };
-    MadeEvent::leak(&named, made::Site { file: span.file(), line: span.line(), module: span.module_path() })
-}

@@ -132,8 +132,8 @@ impl Beacon {
             self.engine.load(Ordering::Relaxed) == engine && span != 0 && self.span.load(Ordering::Acquire) == span;
         let (Some(trace_id), Some(span_id)) = (TraceId::from_u128(trace), SpanId::from_u64(span)) else { return None };
         is_whole.then(|| Running {
-            name: site.meta().name().to_owned(),
-            target: site.meta().target(),
+            name: site.name().to_owned(),
+            target: site.target(),
             trace_id,
             span_id,
             seen: None,

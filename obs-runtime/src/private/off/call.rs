@@ -18,7 +18,7 @@ pub struct Site(());
 impl Callsite {
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(_: &'static Callsite, _: Site) -> Self {
+    pub const fn new(_: Site) -> Self {
         Callsite(())
     }
 }
