@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use syn::{Generics, Lifetime};
 
 use super::{Carrier, Field};
-use crate::krate::{self, moved};
+use crate::krate::{self, Runtime};
 
 pub(super) fn carrier(carrier: &Carrier) -> TokenStream {
     let Some(field) = carrier.fields.first() else { return TokenStream::new() };
@@ -17,13 +17,13 @@ pub(super) fn carrier(carrier: &Carrier) -> TokenStream {
     quote!(#reads #writes)
 }
 
-fn reads(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field) -> TokenStream {
+fn reads(rt: &Runtime, carrier: &Carrier, Field { member, ty, .. }: &Field) -> TokenStream {
     let ident = &carrier.ident;
     let (generics, types, bounds) = header(rt, "Carrier", carrier);
     let key = local("__obs_key");
     let c = Lifetime::new("'__obs_c", Span::mixed_site());
     // Told at the type, and there once.
-    let rt = &moved(rt, ty.span());
+    let rt = &rt.moved(ty.span());
     let carries = quote_spanned!(ty.span()=> #rt::carries::<#ty>());
     let kind = quote_spanned!(ty.span()=> #rt::M0::of(&self.#member).__obs_kind());
     let values = quote_spanned!(ty.span()=> #kind.__obs_values::<#ty>(&self.#member, #key));
@@ -41,11 +41,11 @@ fn reads(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field) 
     }
 }
 
-fn writes(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field) -> TokenStream {
+fn writes(rt: &Runtime, carrier: &Carrier, Field { member, ty, .. }: &Field) -> TokenStream {
     let ident = &carrier.ident;
     let (generics, types, bounds) = header(rt, "CarrierMut", carrier);
     let (key, value) = (local("__obs_key"), local("__obs_value"));
-    let rt = &moved(rt, ty.span());
+    let rt = &rt.moved(ty.span());
     let kind = quote_spanned!(ty.span()=> #rt::M0::of(&self.#member).__obs_kind());
     let set = quote_spanned!(ty.span()=> #kind.__obs_set::<#ty>(&mut self.#member, #key, #value));
     let remove = quote_spanned!(ty.span()=> #kind.__obs_remove::<#ty>(&mut self.#member, #key));
@@ -64,7 +64,7 @@ fn writes(rt: &TokenStream, carrier: &Carrier, Field { member, ty, .. }: &Field)
 }
 
 /// The generics of an `impl`; where the field's type is generic, it is for those types that carry.
-fn header(rt: &TokenStream, name: &str, carrier: &Carrier) -> (TokenStream, TokenStream, TokenStream) {
+fn header(rt: &Runtime, name: &str, carrier: &Carrier) -> (TokenStream, TokenStream, TokenStream) {
     let name = Ident::new(name, Span::mixed_site());
     let mut generics = carrier.generics.clone();
     for Field { ty, .. } in &carrier.fields {

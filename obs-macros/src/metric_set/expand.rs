@@ -3,7 +3,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{Field, Kind, Metric, MetricSet};
-use crate::krate::{self, moved};
+use crate::krate::{self, Runtime};
 
 /// How many series a metric of closed labels may have if it does not say.
 const MAX_SERIES: usize = 10_000;
@@ -23,7 +23,7 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
         Field::Metric(metric) => {
             let field = &metric.ident;
             // Without the type, and with its span: a type that is no metric is told once.
-            let rt = moved(&rt, metric.ty.span());
+            let rt = rt.moved(metric.ty.span());
             let made = quote_spanned!(metric.ty.span()=> #rt::metric(__OBS_PARTS[#at]));
             quote!(#field: #made)
         }
@@ -31,7 +31,7 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
     });
     let added = set.fields.iter().map(|field| match field {
         Field::Metric(metric) => {
-            let (rt, field) = (moved(&rt, metric.ty.span()), &metric.ident);
+            let (rt, field) = (rt.moved(metric.ty.span()), &metric.ident);
             quote_spanned!(metric.ty.span()=> #rt::MaybeMetric(&self.#field).__obs_add_to(#families);)
         }
         Field::Flatten { ident, ty } => quote!(<#ty as #rt::MetricSet>::add_to(&self.#ident, #families);),
@@ -86,7 +86,7 @@ pub(super) fn metric_set(set: &MetricSet) -> TokenStream {
     }
 }
 
-fn descriptor(metric: &Metric, rt: &TokenStream) -> TokenStream {
+fn descriptor(metric: &Metric, rt: &Runtime) -> TokenStream {
     let Metric { ident, ty, name, help, .. } = metric;
     let unit = match &metric.unit {
         Some(unit) => quote!(::core::option::Option::Some(#unit)),
@@ -103,7 +103,7 @@ fn descriptor(metric: &Metric, rt: &TokenStream) -> TokenStream {
     }
 }
 
-fn buckets(metric: &Metric, rt: &TokenStream) -> TokenStream {
+fn buckets(metric: &Metric, rt: &Runtime) -> TokenStream {
     match (&metric.buckets, metric.kind) {
         (Some(array @ (syn::Expr::Array(_) | syn::Expr::Repeat(_))), _) => quote!(&#array),
         (Some(slice), _) => quote!(#slice),
@@ -113,7 +113,7 @@ fn buckets(metric: &Metric, rt: &TokenStream) -> TokenStream {
 }
 
 /// What the macro cannot see: the values of expressions and the labels of types.
-fn checks(metric: &Metric, rt: &TokenStream) -> TokenStream {
+fn checks(metric: &Metric, rt: &Runtime) -> TokenStream {
     let ty = &metric.ty;
     let buckets = metric.buckets.as_ref().map(|expr| {
         let buckets = buckets(metric, rt);
@@ -128,7 +128,7 @@ fn checks(metric: &Metric, rt: &TokenStream) -> TokenStream {
 }
 
 /// The `panic!` is in the expansion: inside a function of the library it would underline the whole derive.
-fn check(rt: &TokenStream, span: Span, check: &TokenStream) -> TokenStream {
+fn check(rt: &Runtime, span: Span, check: &TokenStream) -> TokenStream {
     quote_spanned! {span=>
         const _: () = match #check {
             ::core::option::Option::None => {}

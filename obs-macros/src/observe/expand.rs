@@ -1,15 +1,18 @@
 //! Model to tokens.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
 use super::{Observe, ends};
-use crate::observed::{DECLARED, Field, Judged, Value, callsite, declared, judge, local, opening, site, visit};
+use crate::krate::Runtime;
+use crate::observed::{
+    DECLARED, Field, Judge, Judged, Value, callsite, declared, judge, local, opening, site, visited,
+};
 
 pub(super) fn observe(observe: &Observe) -> TokenStream {
     let Observe { krate, name, args, asyncness, capture, block } = observe;
     let mixed = Span::mixed_site();
-    let rt = quote_spanned!(mixed=> #krate::__private);
+    let rt = Runtime::of(krate, mixed);
     let site = site(&rt, name, args);
     // A block without late fields leaves `record!` to the function around it.
     let late = args.fields.iter().any(|field| matches!(field.value, Value::Late));
@@ -17,7 +20,7 @@ pub(super) fn observe(observe: &Observe) -> TokenStream {
     let fields: TokenStream = args.fields.iter().enumerate().map(|(index, one)| field(&rt, index, one)).collect();
     let judge = match observe.parsed().as_ref().is_some_and(ends::never) {
         // No value comes out, and no type to judge one by.
-        true => quote_spanned!(mixed=> #rt::unjudged),
+        true => Judge::none(&rt),
         false => judge(&rt, args, &Judged::Unwritten(block.span())),
     };
     let callsite = callsite();
@@ -25,17 +28,19 @@ pub(super) fn observe(observe: &Observe) -> TokenStream {
     match asyncness {
         Some(asyncness) => {
             let begin = opening(&rt, args, None, "begin", &TokenStream::new(), &fields);
+            let lazy = judge.taker("lazy", mixed);
             quote_spanned! {mixed=> {
                 #declared #site
-                #rt::lazy(&#callsite, #asyncness #capture { #begin; match () { () => #block } }, #judge)
+                #rt::#lazy(&#callsite, #asyncness #capture { #begin; match () { () => #block } }, #judge)
             }}
         }
         None => {
             let open = opening(&rt, args, None, "open", &TokenStream::new(), &fields);
+            let sync = judge.taker("sync", mixed);
             quote_spanned! {mixed=> {
                 #declared #site
                 let #span = #open;
-                #rt::sync(#span, #capture || #block, #judge)
+                #rt::#sync(#span, #capture || #block, #judge)
             }}
         }
     }
@@ -67,14 +72,12 @@ pub(super) fn unobserved(observe: &Observe) -> TokenStream {
 }
 
 /// One field: what its name stands for where the block is.
-fn field(rt: &TokenStream, index: usize, field: &Field) -> TokenStream {
+fn field(rt: &Runtime, index: usize, field: &Field) -> TokenStream {
     let at = Span::mixed_site().located_at(field.name.span());
     let (form, value) = match &field.value {
         Value::Named(form) => (*form, field.name.to_token_stream()),
         Value::Expr(form, value) => (*form, value.clone()),
         Value::Late => return TokenStream::new(),
     };
-    let given = Ident::new("__obs_value", at);
-    let visit = visit(rt, form, &given, &Literal::usize_unsuffixed(index), at);
-    quote_spanned!(at=> match &(#value) { #given => #visit, };)
+    visited(rt, form, &value, index, at)
 }

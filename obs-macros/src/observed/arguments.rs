@@ -51,27 +51,28 @@ pub(super) fn arguments(func: &Func, args: &Args) -> Arguments {
         // An `expect` must stand where the warning is: at the binding that the body sees.
         argument.attrs.retain(|attr| !is_lint(attr));
         let recorded = bound(&argument.pat).into_iter().any(|name| is_recorded(args, name));
-        let unused = recorded.then(|| quote_spanned!(mixed=> #[allow(unused_variables)]));
+        let unused = recorded.then(|| quote_spanned!(mixed=> unused_variables,));
         if let Pat::Ident(pat) = &mut *argument.pat
             && pat.by_ref.is_none()
             && pat.subpat.is_none()
         {
             let name = &pat.ident;
             let mutability = pat.mutability.take();
-            let underscored = name.to_string().starts_with('_').then(|| {
-                let no_effect = quote_spanned!(mixed=> clippy::no_effect_underscore_binding);
-                quote_spanned!(mixed=> #[allow(clippy::used_underscore_binding, #no_effect)])
-            });
-            arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* #underscored let _ = &#name;));
+            let underscored = name.to_string().starts_with('_').then(
+                || quote_spanned!(mixed=> clippy::used_underscore_binding, clippy::no_effect_underscore_binding,),
+            );
+            let allowed = underscored.as_ref().map(|lints| quote_spanned!(mixed=> #[allow(#lints)]));
+            arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* #allowed let _ = &#name;));
             arguments.rebind.extend(quote_spanned! {mixed=>
-                #(#cfgs)* #(#lints)* #unused #underscored
-                #[allow(clippy::shadow_same)] let #mutability #name = #name;
+                #(#cfgs)* #(#lints)*
+                #[allow(#unused #underscored clippy::shadow_same)] let #mutability #name = #name;
             });
             continue;
         }
         arguments.renamed = true;
         let name = local(&format!("__obs_arg{index}"));
         let written = std::mem::replace(&mut *argument.pat, syn::parse_quote!(#name));
+        let unused = unused.map(|lints| quote_spanned!(mixed=> #[allow(#lints)]));
         arguments.mention.extend(quote_spanned!(mixed=> #(#cfgs)* let _ = &#name;));
         arguments.rebind.extend(quote_spanned! {mixed=>
             #(#cfgs)* #[allow(clippy::shadow_same)] let #name = #name;

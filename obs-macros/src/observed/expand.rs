@@ -6,16 +6,16 @@
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{ReturnType, Type};
+use syn::{Attribute, ReturnType, Token, Type};
 
 use super::arguments::{Arguments, arguments};
 use super::func::{may_record, recorded};
-use super::judge::{Judged, judge};
+use super::judge::{Judge, Judged, judge};
 use super::located::Located;
 use super::shape::{self, Shape};
 use super::site::{self, DECLARED, site};
 use super::{Args, Field, Form, Func, Observed, Returns, Value};
-use crate::krate::{self, moved};
+use crate::krate::{self, Runtime};
 
 pub(super) fn observed(observed: &Observed) -> TokenStream {
     let Some(body) = &observed.func.body else { return observed.func.to_token_stream() };
@@ -50,9 +50,8 @@ pub(super) fn unobserved(observed: &Observed) -> TokenStream {
     func.into_token_stream()
 }
 
-fn runtime(observed: &Observed) -> TokenStream {
-    let krate = krate::path(observed.args.krate.as_ref());
-    quote_spanned!(Span::mixed_site()=> #krate::__private)
+fn runtime(observed: &Observed) -> Runtime {
+    Runtime::of(&krate::path(observed.args.krate.as_ref()), Span::mixed_site())
 }
 
 /// Names the attribute that was done together with this one, and so was never looked up: else its import would seem unused.
@@ -69,8 +68,11 @@ fn braces(span: Span, tokens: TokenStream) -> Group {
 
 /// Splits `#![…]`s from the statements behind them: an attribute of a body may not stand in an inner block.
 fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
-    let mut trees = body.into_iter().peekable();
     let mut inner = TokenStream::new();
+    if !matches!(body.clone().into_iter().next(), Some(TokenTree::Punct(hash)) if hash.as_char() == '#') {
+        return (inner, body);
+    }
+    let mut trees = body.into_iter();
     loop {
         let mut ahead = trees.clone();
         match (ahead.next(), ahead.next(), ahead.next()) {
@@ -89,11 +91,13 @@ fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
 pub(super) struct Expansion<'a> {
     pub(super) observed: &'a Observed,
     func: &'a Func,
-    pub(super) rt: TokenStream,
+    pub(super) rt: Runtime,
     /// The user's own brace group.
     pub(super) body: Group,
     /// The attributes that stood inside the body.
     inner: TokenStream,
+    /// Whether `record!` may be in it.
+    records: bool,
     shape: Shape,
     never: bool,
     /// The written return type, and how it stands on a `let`.
@@ -118,6 +122,7 @@ impl<'a> Expansion<'a> {
             rt: runtime(observed),
             body: if inner.is_empty() { body.clone() } else { braces(body.span(), rest) },
             inner,
+            records: may_record(body),
             shape: Shape::of(
                 func,
                 observed.signature_is_read,
@@ -142,8 +147,8 @@ impl<'a> Expansion<'a> {
             // Tokens of the macro: with its edition they capture all lifetimes in every edition of the user's.
             let ret = &self.ret;
             arguments.sig.asyncness = None;
-            arguments.sig.output =
-                syn::parse_quote_spanned!(Span::mixed_site()=> -> impl ::core::future::Future<Output = #ret>);
+            let future = quote_spanned!(Span::mixed_site()=> impl ::core::future::Future<Output = #ret>);
+            arguments.sig.output = ReturnType::Type(Token![->](Span::mixed_site()), Type::Verbatim(future).into());
             changed = true;
         }
         // The braces of the user's own code: with others the lints take the function for foreign and fall silent.
@@ -156,7 +161,7 @@ impl<'a> Expansion<'a> {
         // The documentation shows what the user wrote.
         let body = self.body.stream();
         // Its body is resolved too, and `record!` looks for the items.
-        let items = if may_record(&self.body) { items } else { resolved(self.observed).into_token_stream() };
+        let items = if self.records { items } else { resolved(self.observed).into_token_stream() };
         let shown = braces(self.body.span(), quote_spanned!(Span::mixed_site()=> #inner #items #body));
         quote! {
             #[cfg(not(doc))]
@@ -170,7 +175,7 @@ impl<'a> Expansion<'a> {
     fn items(&self) -> TokenStream {
         let args = &self.observed.args;
         let resolved = resolved(self.observed);
-        let declared = may_record(&self.body).then(|| site::declared(&self.rt, args));
+        let declared = self.records.then(|| site::declared(&self.rt, args));
         let site = site(&self.rt, &self.observed.span_name(), args);
         quote_spanned!(Span::mixed_site()=> #resolved #declared #site)
     }
@@ -181,10 +186,9 @@ impl<'a> Expansion<'a> {
         let Arguments { mention, rebind, .. } = arguments;
         let prologue = &observed.prologue;
         let annotation = &self.annotation;
-        let fields = self.fields();
         let judge = self.judge(&Judged::As(annotation));
-        let open = self.opening("open", arguments, &fields);
-        let begin = self.opening("begin", arguments, &fields);
+        let open = self.opening("open", arguments);
+        let begin = self.opening("begin", arguments);
         let future = local("__obs_future");
         match &self.shape {
             Shape::Sync => {
@@ -192,43 +196,48 @@ impl<'a> Expansion<'a> {
                     return located.work(self, arguments, &open, &judge);
                 }
                 let value = self.returned(&self.body, annotation);
+                let sync = judge.taker("sync", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
                     let #span = #open;
-                    #rt::sync(#span, move || -> #annotation { #rebind #prologue #value }, #judge)
+                    #rt::#sync(#span, move || -> #annotation { #rebind #prologue #value }, #judge)
                 }
             }
             Shape::Async => {
                 let told = self.told_output(&self.ret, annotation);
                 let value = self.returned(&self.body, annotation);
+                let lazy = judge.taker("lazy", Span::mixed_site());
                 // The fields are read before the arguments are bound again: a borrow of a rebound argument would
                 // keep it alive across the awaits.
                 quote_spanned! {Span::mixed_site()=>
-                    #rt::lazy(&#callsite, async move { #mention #begin; #told #rebind #prologue #value }, #judge)
+                    #rt::#lazy(&#callsite, async move { #mention #begin; #told #rebind #prologue #value }, #judge)
                 }
             }
             Shape::AsyncKept => {
                 let told = (!self.never).then(|| self.told_output(&self.ret, annotation));
                 let value = self.returned(&self.body, annotation);
+                let observe = judge.taker("observe", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
-                    #rt::observe(#open, async move { #told #rebind #prologue #value }, #judge).await
+                    #rt::#observe(#open, async move { #told #rebind #prologue #value }, #judge).await
                 }
             }
             Shape::Future(output) => {
                 let judge = self.judge(&Judged::As(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
+                let observe = judge.taker("observe", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
                     let #future = #rt::prelude(&mut #span, move || { #rebind #prologue #value });
-                    #rt::observe(#span, #future, #judge)
+                    #rt::#observe(#span, #future, #judge)
                 }
             }
             Shape::Boxed(output) => {
                 let judge = self.judge(&Judged::As(&shape::annotation(output.clone())));
                 let value = self.returned(&self.body, annotation);
+                let observe = judge.taker("observe", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
                     let mut #span = #open;
                     let #future = #rt::prelude(&mut #span, move || -> #annotation { #rebind #prologue #value });
-                    #rt::boxed(#rt::observe(#span, #future, #judge))
+                    #rt::boxed(#rt::#observe(#span, #future, #judge))
                 }
             }
             Shape::Hidden { returns, unnamed } => {
@@ -236,9 +245,9 @@ impl<'a> Expansion<'a> {
                 let value = self.returned(&self.body, annotation);
                 // What cannot be put into another of its type is refused where that is written.
                 let at = Span::mixed_site().located_at(self.ret.span());
-                let (path, given) = (moved(rt, at), Ident::new("__obs_future", at));
+                let (path, given) = (rt.moved(at), Ident::new("__obs_future", at));
                 let (observe, kind) = match returns {
-                    Returns::Future => ("observe", "__obs_future"),
+                    Returns::Future => ("observe_by", "__obs_future"),
                     Returns::Stream => ("observe_stream", "__obs_stream"),
                 };
                 let (observe, kind) = (Ident::new(observe, at), Ident::new(kind, at));
@@ -257,8 +266,9 @@ impl<'a> Expansion<'a> {
                 let judge = self.judge(&Judged::As(&annotation));
                 let told = self.told_output(output, &annotation);
                 let value = self.returned(block, &annotation);
+                let lazy = judge.taker("lazy", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
-                    #rt::Box::pin(#rt::lazy(
+                    #rt::Box::pin(#rt::#lazy(
                         &#callsite,
                         async move { #mention #begin; #told #rebind #prologue #value },
                         #judge,
@@ -269,9 +279,56 @@ impl<'a> Expansion<'a> {
     }
 
     /// The call that opens the span.
-    fn opening(&self, function: &str, arguments: &Arguments, fields: &TokenStream) -> TokenStream {
+    fn opening(&self, function: &str, arguments: &Arguments) -> TokenStream {
+        if let Some(given) = self.given(arguments) {
+            let (rt, callsite) = (&self.rt, &self.callsite);
+            let function = local(&format!("{function}_given"));
+            return quote_spanned!(Span::mixed_site()=> #rt::#function(&#callsite, &[#(#given),*]));
+        }
         let Observed { args, parent, .. } = self.observed;
-        opening(&self.rt, args, parent.as_ref(), function, &arguments.open_patterns, fields)
+        opening(&self.rt, args, parent.as_ref(), function, &arguments.open_patterns, &self.fields())
+    }
+
+    /// The fields as a list, where all of them are arguments as they came: no closure, which would be one more body for the
+    /// compiler to check.
+    fn given(&self, arguments: &Arguments) -> Option<Vec<TokenStream>> {
+        let Observed { args, parent, .. } = self.observed;
+        let here = parent.is_none() && args.parent.is_none() && args.root.is_none() && args.links.is_none();
+        // Behind its `.await`, the list would still be there.
+        let ends = !matches!(self.shape, Shape::AsyncKept);
+        if !here || !ends || !arguments.open_patterns.is_empty() {
+            return None;
+        }
+        args.fields.iter().map(|field| self.given_field(field)).collect()
+    }
+
+    fn given_field(&self, field: &Field) -> Option<TokenStream> {
+        let at = Span::mixed_site().located_at(field.name.span());
+        let rt = self.rt.moved(at);
+        let named = match &field.value {
+            Value::Expr(..) => return None,
+            Value::Late => None,
+            Value::Named(form) => self.named(field).map(|named| (form, named)),
+        };
+        match named {
+            None => Some(quote_spanned!(at=> #rt::NOTHING)),
+            // What may not be there has no fixed place in a list.
+            Some((_, (_, cfgs))) if !cfgs.is_empty() => None,
+            Some((form, (name, _))) => Some(match form {
+                Form::Plain => quote_spanned!(at=> #rt::field(&#name).__obs_given()),
+                Form::Display => quote_spanned!(at=> #rt::displayed(&#name)),
+                Form::Debug => quote_spanned!(at=> #rt::debugged(&#name)),
+            }),
+        }
+    }
+
+    /// The argument that a field names, at the place where the attribute names it, and its `cfg`s. A standard field without one
+    /// is recorded by the body.
+    fn named(&self, field: &Field) -> Option<(Ident, Vec<&Attribute>)> {
+        let param = self.func.param(&field.name)?;
+        let mut name = param.ident.clone();
+        name.set_span(name.span().located_at(field.name.span()));
+        Some((name, param.cfgs))
     }
 
     /// The body, its value bound before it is returned. The binding ends the temporaries of its last expression before
@@ -294,21 +351,14 @@ impl<'a> Expansion<'a> {
     /// The only way to tell an `async` block its output.
     fn told_output(&self, written: &Type, annotation: &Type) -> TokenStream {
         let at = Span::mixed_site().located_at(written.span());
-        let value = Ident::new("__obs_ret", at);
-        let told = quote_spanned!(at=> let #value: #annotation = loop {}; return #value;);
-        quote_spanned! {Span::mixed_site()=>
-            #[allow(unreachable_code, clippy::diverging_sub_expression)]
-            if false { #told }
-        }
+        let rt = self.rt.moved(at);
+        let told = quote_spanned!(at=> return #rt::told::<#annotation>(););
+        quote_spanned!(Span::mixed_site()=> if false { #told })
     }
 
     /// What tells the outcome of a value.
-    fn judge(&self, judged: &Judged<'_>) -> TokenStream {
-        let rt = &self.rt;
-        if self.never {
-            return quote_spanned!(Span::mixed_site()=> #rt::unjudged);
-        }
-        judge(rt, &self.observed.args, judged)
+    fn judge(&self, judged: &Judged<'_>) -> Judge {
+        if self.never { Judge::none(&self.rt) } else { judge(&self.rt, &self.observed.args, judged) }
     }
 
     fn fields(&self) -> TokenStream {
@@ -322,27 +372,35 @@ impl<'a> Expansion<'a> {
             Value::Late => return TokenStream::new(),
             Value::Expr(form, value) => (*form, value.clone(), Vec::new()),
             Value::Named(form) => {
-                // A standard field without argument is recorded by the body.
-                let Some(param) = self.func.param(&field.name) else { return TokenStream::new() };
-                // The argument's name, at the place where the attribute says it.
-                let mut name = param.ident.clone();
-                name.set_span(name.span().located_at(field.name.span()));
-                (*form, name.into_token_stream(), param.cfgs)
+                let Some((name, cfgs)) = self.named(field) else { return TokenStream::new() };
+                (*form, name.into_token_stream(), cfgs)
             }
         };
-        let given = Ident::new("__obs_value", at);
-        let visit = visit(&self.rt, form, &given, &Literal::usize_unsuffixed(index), at);
-        quote_spanned!(at=> #(#cfgs)* match &(#value) { #given => #visit, };)
+        let visited = visited(&self.rt, form, &value, index, at);
+        quote_spanned!(at=> #(#cfgs)* #visited)
     }
 }
 
-/// Gives the value that the local `value` refers to, to `__obs_visit` at `index`. All tokens are at `at`, so that a value
-/// which cannot be recorded is blamed where its field is named.
-pub(crate) fn visit(rt: &TokenStream, form: Form, value: &Ident, index: &impl ToTokens, at: Span) -> TokenStream {
-    let rt = moved(rt, at);
+/// The statement that gives what the tokens `value` stand for to `__obs_visit` at `index`.
+pub(crate) fn visited(rt: &Runtime, form: Form, value: &TokenStream, index: usize, at: Span) -> TokenStream {
+    let index = Literal::usize_unsuffixed(index);
+    if form == Form::Plain {
+        // The usual form, with as little as may be for the compiler to check.
+        let visit = visit(rt, form, &quote_spanned!(at=> &(#value)), &index, at);
+        return quote_spanned!(at=> #visit;);
+    }
+    let given = Ident::new("__obs_value", at);
+    let visit = visit(rt, form, &given, &index, at);
+    quote_spanned!(at=> match &(#value) { #given => #visit, };)
+}
+
+/// Gives the value that `value` refers to, to `__obs_visit` at `index`. All tokens are at `at`, so that a value which cannot
+/// be recorded is blamed where its field is named.
+pub(crate) fn visit(rt: &Runtime, form: Form, value: &impl ToTokens, index: &impl ToTokens, at: Span) -> TokenStream {
+    let rt = rt.moved(at);
     let visit = Ident::new("__obs_visit", at);
     match form {
-        Form::Plain => quote_spanned!(at=> #rt::K0::of(#value).__obs_kind().__obs_field(#value, #visit, #index)),
+        Form::Plain => quote_spanned!(at=> #rt::field(#value).__obs_field(#visit, #index)),
         Form::Display => quote_spanned!(at=> #rt::display(#visit, #index, #value)),
         Form::Debug => quote_spanned!(at=> #rt::debug(#visit, #index, #value)),
     }
@@ -351,7 +409,7 @@ pub(crate) fn visit(rt: &TokenStream, form: Form, value: &Ident, index: &impl To
 /// The call that opens a span: under `inbound`, or where the options say, else where it is; `patterns` makes the names that
 /// these use known to them.
 pub(crate) fn opening(
-    rt: &TokenStream,
+    rt: &Runtime,
     args: &Args,
     inbound: Option<&TokenStream>,
     function: &str,
@@ -366,7 +424,7 @@ pub(crate) fn opening(
         (_, Some((_, parent)), _) => {
             // What is no parent is refused where it is written.
             let at = mixed.located_at(parent.span());
-            let path = moved(rt, at);
+            let path = rt.moved(at);
             let placed = quote_spanned!(at=> #path::parent(&(#parent)));
             Some(quote_spanned!(mixed=> { #patterns #placed }))
         }

@@ -7,6 +7,7 @@ use syn::{FnArg, GenericParam, Pat};
 use super::arguments::{Arguments, is_recorded};
 use super::expand::{Expansion, local};
 use super::func::{is_cfg, mentions};
+use super::judge::Judge;
 use super::{Func, Observed, shape};
 
 /// How the body keeps its caller's place.
@@ -36,7 +37,7 @@ impl Located {
         expansion: &Expansion<'_>,
         arguments: &Arguments,
         open: &TokenStream,
-        judge: &TokenStream,
+        judge: &Judge,
     ) -> TokenStream {
         let Expansion { rt, span, value, annotation, observed, body, .. } = expansion;
         let turn = local("__obs_turn");
@@ -55,12 +56,13 @@ impl Located {
                 let func = inside(&inner, observed, body);
                 let given = given(arguments);
                 let generics = turbofish(&observed.func);
+                let done = judge.taker("done", Span::mixed_site());
                 quote_spanned! {Span::mixed_site()=>
                     #func
                     let mut #span = #open;
                     let #turn = #rt::entered(&mut #span);
                     let #value: #annotation = #inner #generics (#(#given),*);
-                    #rt::done(#turn, &#value, #judge);
+                    #rt::#done(#turn, &#value, #judge);
                     return #value;
                 }
             }

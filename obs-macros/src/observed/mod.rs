@@ -22,9 +22,9 @@ use crate::diag::Diag;
 
 pub(crate) use block::{Block, Member};
 pub(crate) use check::{once_each, places, reserved};
-pub(crate) use expand::{local, opening, visit};
+pub(crate) use expand::{local, opening, visit, visited};
 pub(crate) use func::{Func, is_cfg};
-pub(crate) use judge::{Judged, judge};
+pub(crate) use judge::{Judge, Judged, judge};
 pub(crate) use options::{level, needs_value, once};
 pub(crate) use parse::{args, field, separated};
 pub(crate) use site::{DECLARED, callsite, declared, site};

@@ -106,6 +106,20 @@ pub(super) fn annotation(mut ty: Type) -> Type {
     ty
 }
 
+/// Whether a part of the type is left to the compiler to find out.
+pub(super) fn is_inferred(ty: &Type) -> bool {
+    struct Inferred(bool);
+    impl<'ast> Visit<'ast> for Inferred {
+        fn visit_type(&mut self, ty: &'ast Type) {
+            self.0 |= matches!(ty, Type::Infer(_) | Type::Verbatim(_));
+            syn::visit::visit_type(self, ty);
+        }
+    }
+    let mut inferred = Inferred(false);
+    inferred.visit_type(ty);
+    inferred.0
+}
+
 /// `Option<&T>`, of which lints do not like to see a reference.
 pub(super) fn is_optional_reference(ty: &Type) -> bool {
     let Type::Path(ty) = bare(ty) else { return false };

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::expand::local;
 use super::{Args, CLOSING_FIELDS, ErrorEvent, Field, Level, RETURNED};
+use crate::krate::Runtime;
 
 /// The const item that `record!` looks for. It is an item because items are seen through closures and nested blocks,
 /// and its name is what the compiler says where there is none.
@@ -16,7 +17,7 @@ pub(crate) fn callsite() -> Ident {
 }
 
 /// The const by which `record!` in the body finds the fields.
-pub(crate) fn declared(rt: &TokenStream, args: &Args) -> TokenStream {
+pub(crate) fn declared(rt: &Runtime, args: &Args) -> TokenStream {
     let declared = Ident::new(DECLARED, Span::call_site());
     let callsite = callsite();
     let names = args.fields.iter().map(Field::key);
@@ -27,7 +28,7 @@ pub(crate) fn declared(rt: &TokenStream, args: &Args) -> TokenStream {
 }
 
 /// The static of the call.
-pub(crate) fn site(rt: &TokenStream, name: &impl ToTokens, args: &Args) -> TokenStream {
+pub(crate) fn site(rt: &Runtime, name: &impl ToTokens, args: &Args) -> TokenStream {
     let callsite = callsite();
     let names = args.fields.iter().map(Field::key).chain(args.ret.iter().map(|_| RETURNED.to_owned()));
     let closing = CLOSING_FIELDS;
@@ -63,7 +64,7 @@ pub(crate) fn site(rt: &TokenStream, name: &impl ToTokens, args: &Args) -> Token
 }
 
 /// `.level(rt::Level::DEBUG)` and the like.
-fn constant(method: &str, rt: &TokenStream, ty: &str, name: &str) -> TokenStream {
+fn constant(method: &str, rt: &Runtime, ty: &str, name: &str) -> TokenStream {
     let (method, ty, name) = (local(method), local(ty), local(name));
     quote_spanned!(Span::mixed_site()=> .#method(#rt::#ty::#name))
 }

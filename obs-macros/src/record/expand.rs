@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
 use super::Record;
+use crate::krate::Runtime;
 use crate::observed::{DECLARED, Field, Value, visit};
 
 pub(super) fn record(record: &Record) -> TokenStream {
@@ -15,7 +16,7 @@ pub(super) fn record(record: &Record) -> TokenStream {
 fn one(krate: &TokenStream, field: &Field) -> TokenStream {
     // Everything is said at the field's name: an unknown one fails in the const, and that is where its error points.
     let at = Span::mixed_site().located_at(field.name.span());
-    let rt = quote_spanned!(at=> #krate::__private);
+    let rt = Runtime::of(krate, at);
     let declared = Ident::new(DECLARED, field.name.span().resolved_at(Span::call_site()));
     let key = field.key();
     let (form, value) = match &field.value {

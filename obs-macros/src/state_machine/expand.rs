@@ -3,7 +3,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::StateMachine;
-use crate::krate;
+use crate::krate::{self, Runtime};
 
 pub(super) fn state_machine(machine: &StateMachine) -> TokenStream {
     let rt = krate::private(machine.krate.as_ref());
@@ -97,7 +97,7 @@ fn local(name: &str) -> syn::Ident {
 }
 
 /// Transitions, population, refused transitions, durations: the order that the runtime takes them in.
-fn descriptors(machine: &StateMachine, rt: &TokenStream) -> TokenStream {
+fn descriptors(machine: &StateMachine, rt: &Runtime) -> TokenStream {
     let StateMachine { ident, name, label, names, .. } = machine;
     let named = |given: &Option<syn::LitStr>, default: String| given.as_ref().map_or(default, syn::LitStr::value);
     let transitions = named(&names.transitions, format!("{name}_state_transitions_total"));

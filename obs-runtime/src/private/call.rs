@@ -5,8 +5,8 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::__private::fields::Visit;
-use crate::__private::outcome::Verdict;
+use crate::__private::fields::{Given, Visit};
+use crate::__private::outcome::{By, Judge, Verdict};
 use crate::__private::place::Placed;
 use crate::engine::call;
 use crate::engine::callsite::Callsite;
@@ -45,6 +45,13 @@ pub fn open(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) -> Spa
     if call::idle(site) { Span::of(site, Held::Gone, State::Off) } else { opened(site, &mut Some(fields)) }
 }
 
+/// The same with fields that are there already.
+// Not generic, so it is compiled once, and out of line: that is a sixth of the time of a release build.
+#[inline(never)]
+pub fn open_given(site: &'static Callsite, fields: &[Given<'_>]) -> Span {
+    if call::idle(site) { Span::of(site, Held::Gone, State::Off) } else { opened(site, &mut Listed(fields)) }
+}
+
 /// Opens the span of a call somewhere else than where it is.
 #[inline]
 pub fn open_within<P: Into<Placed>>(
@@ -64,6 +71,14 @@ pub fn open_within<P: Into<Placed>>(
 pub fn begin(site: &'static Callsite, fields: impl FnOnce(&mut Visit<'_>)) {
     if !call::idle(site) {
         begun(site, &mut Some(fields));
+    }
+}
+
+/// The same with fields that are there already.
+#[inline(never)]
+pub fn begin_given(site: &'static Callsite, fields: &[Given<'_>]) {
+    if !call::idle(site) {
+        begun(site, &mut Listed(fields));
     }
 }
 
@@ -97,6 +112,15 @@ impl<F: FnOnce(&mut Visit<'_>)> Fields for Option<F> {
         if let Some(fields) = self.take() {
             fields(visit);
         }
+    }
+}
+
+/// Fields that are there already, at their indices.
+struct Listed<'a>(&'a [Given<'a>]);
+
+impl Fields for Listed<'_> {
+    fn give(&mut self, visit: &mut Visit<'_>) {
+        self.0.iter().enumerate().for_each(|(at, given)| visit.take(at, given));
     }
 }
 
@@ -149,24 +173,24 @@ fn recorded(site: &'static Callsite, fields: &mut dyn Fields) {
     });
 }
 
-/// The judge of a function that never returns.
-#[inline]
-pub fn unjudged<T: ?Sized>(_: &T) -> Verdict {
-    Verdict::OK
-}
-
 /// Runs a body inside its span.
 #[inline]
-pub fn sync<R>(span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
+pub fn sync<R>(span: Span, body: impl FnOnce() -> R, judge: impl Judge<R>) -> R {
     if span.is_on() { inside(span, body, judge) } else { body() }
+}
+
+/// The same with a closure that learns here what it judges.
+#[inline]
+pub fn sync_by<R>(span: Span, body: impl FnOnce() -> R, judge: impl Fn(&R) -> Verdict) -> R {
+    sync(span, body, By(judge))
 }
 
 // Out of line, as a poll is: a caller of many observed functions would take in all of them, and be as long to compile.
 #[inline(never)]
-fn inside<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl FnOnce(&R) -> Verdict) -> R {
+fn inside<R>(mut span: Span, body: impl FnOnce() -> R, judge: impl Judge<R>) -> R {
     span.put();
     let value = body();
-    span.end(judge(&value));
+    span.end(judge.__obs_verdict(&value));
     value
 }
 
@@ -200,14 +224,36 @@ pin_project_lite::pin_project! {
 
 /// Observes a future in a span that is open already.
 #[inline]
-pub fn observe<F: Future, J: Fn(&F::Output) -> Verdict>(span: Span, inner: F, judge: J) -> Observed<F, J> {
+pub fn observe<F: Future, J: Judge<F::Output>>(span: Span, inner: F, judge: J) -> Observed<F, J> {
     Observed { inner, judge, span }
+}
+
+/// The same with a closure that learns here what it judges.
+#[inline]
+pub fn observe_by<F: Future, J: Fn(&F::Output) -> Verdict>(span: Span, inner: F, judge: J) -> Observed<F, By<J>> {
+    observe(span, inner, By(judge))
 }
 
 /// Observes a future that opens its span itself, by [`begin`].
 #[inline]
-pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(site: &'static Callsite, inner: F, judge: J) -> Observed<F, J> {
+pub fn lazy<F: Future, J: Judge<F::Output>>(site: &'static Callsite, inner: F, judge: J) -> Observed<F, J> {
     Observed { inner, judge, span: Span::of(site, Held::Gone, State::New) }
+}
+
+/// The same with a closure that learns here what it judges.
+#[inline]
+pub fn lazy_by<F: Future, J: Fn(&F::Output) -> Verdict>(
+    site: &'static Callsite,
+    inner: F,
+    judge: J,
+) -> Observed<F, By<J>> {
+    lazy(site, inner, By(judge))
+}
+
+/// What a function returns, where an `async` block must be told: it is never asked for.
+#[cold]
+pub fn told<R>() -> R {
+    unreachable!("only its type is asked for")
 }
 
 /// Boxes an observed future in place of the one that it observes.
@@ -216,7 +262,7 @@ pub fn boxed<F>(inner: F) -> Pin<Box<F>> {
     Box::pin(inner)
 }
 
-impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
+impl<F: Future, J: Judge<F::Output>> Future for Observed<F, J> {
     type Output = F::Output;
 
     #[inline(never)]
@@ -226,7 +272,7 @@ impl<F: Future, J: Fn(&F::Output) -> Verdict> Future for Observed<F, J> {
         let poll = this.inner.poll(cx);
         if span.is_on() {
             match &poll {
-                Poll::Ready(value) => span.end((this.judge)(value)),
+                Poll::Ready(value) => span.end(this.judge.__obs_verdict(value)),
                 Poll::Pending => span.pause(),
             }
         }

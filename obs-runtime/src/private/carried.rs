@@ -18,21 +18,13 @@ chain! {
     M2
 }
 
-impl<'a, T: ?Sized> M0<'a, T> {
-    /// The chain for this field.
-    #[inline]
-    pub fn of(_: &'a T) -> Self {
-        Self::START
-    }
-}
-
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: impl($($bound:tt)*) $level:ident;)*) => {
         $(
             $(#[$doc])*
             pub struct $kind;
 
-            impl<C: ?Sized $($bound)*> $level<'_, C> {
+            impl<C: ?Sized $($bound)*> $level<&C> {
                 #[doc(hidden)]
                 #[inline]
                 pub fn __obs_kind(&self) -> $kind {

@@ -1,28 +1,43 @@
 //! Chains of types: of the levels, each of which derefs to the next, a method call finds the first that has the method.
+//!
+//! What a level costs the compiler, each annotated function pays: every method of the chain is looked at on every level that is
+//! passed, and each of those is a call of `deref` to be checked. So chains are short, and take `self` by value.
 
-/// Builds a chain: each level derefs to the next.
+/// Builds a chain over what is asked about: each level derefs to the next.
 macro_rules! chain {
     ($($(#[$doc:meta])* $level:ident($next:ident);)* ; $(#[$last_doc:meta])* $last:ident) => {
         $(
             $(#[$doc])*
-            pub struct $level<'a, T: ?Sized>($next<'a, T>);
+            #[derive(Clone, Copy)]
+            pub struct $level<P>($next<P>);
 
-            impl<'a, T: ?Sized> ::std::ops::Deref for $level<'a, T> {
-                type Target = $next<'a, T>;
+            impl<P> ::std::ops::Deref for $level<P> {
+                type Target = $next<P>;
+
+                #[inline]
                 fn deref(&self) -> &Self::Target {
                     &self.0
                 }
             }
 
-            impl<T: ?Sized> $level<'_, T> {
-                const START: Self = $level($next::START);
+            impl<P> $level<P> {
+                /// The chain from here on.
+                #[inline]
+                pub const fn of(asked: P) -> Self {
+                    $level($next::of(asked))
+                }
             }
         )*
         $(#[$last_doc])*
-        pub struct $last<'a, T: ?Sized>(::std::marker::PhantomData<&'a T>);
+        #[derive(Clone, Copy)]
+        pub struct $last<P>(P);
 
-        impl<T: ?Sized> $last<'_, T> {
-            const START: Self = $last(::std::marker::PhantomData);
+        impl<P> $last<P> {
+            /// The chain's end.
+            #[inline]
+            pub const fn of(asked: P) -> Self {
+                $last(asked)
+            }
         }
     };
 }

@@ -16,18 +16,10 @@ chain! {
     L1
 }
 
-impl<'a, T: ?Sized> L0<'a, T> {
-    /// The chain for this value.
-    #[inline]
-    pub fn of(_: &'a T) -> Self {
-        Self::START
-    }
-}
-
 /// It says itself.
 pub struct Classified;
 
-impl<T: Classify + ?Sized> L0<'_, T> {
+impl<T: Classify + ?Sized> L0<&T> {
     #[doc(hidden)]
     pub fn __obs_class(&self) -> Classified {
         Classified
@@ -49,7 +41,7 @@ impl Classified {
 /// It says nothing.
 pub struct Unclassified;
 
-impl<T: ?Sized> L1<'_, T> {
+impl<T: ?Sized> L1<&T> {
     #[doc(hidden)]
     pub fn __obs_class(&self) -> Unclassified {
         Unclassified

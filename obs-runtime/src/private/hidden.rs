@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 
-use super::call::{Span, boxed, observe};
+use super::call::{Span, boxed, observe_by};
 use super::chain::chain;
 use super::outcome::Verdict;
 use super::streams::observe_stream;
@@ -16,14 +16,6 @@ chain! {
     ;
     /// Any other: refused.
     H1
-}
-
-impl<'a, T: ?Sized> H0<'a, T> {
-    /// The chain for this value.
-    #[inline]
-    pub fn of(_: &'a T) -> Self {
-        Self::START
-    }
 }
 
 /// A future that may be put into another of its type.
@@ -70,7 +62,7 @@ macro_rules! boxed {
             /// It is refused, and gives nothing to judge: so it is refused once.
             pub struct $refused;
 
-            impl<T: ?Sized> H1<'_, T> {
+            impl<T: ?Sized> H1<&T> {
                 #[doc(hidden)]
                 pub fn $method(&self) -> $refused {
                     $refused
@@ -86,7 +78,7 @@ macro_rules! boxed {
         )*
     };
     (@ $method:ident $kind:ident $again:ident $trait:ident $given:ident $observe:ident $($bound:tt)*) => {
-        impl<'a, O> H0<'_, Pin<Box<dyn $trait<$given = O> + $($bound)*>>> {
+        impl<'a, O> H0<&Pin<Box<dyn $trait<$given = O> + $($bound)*>>> {
             #[doc(hidden)]
             pub fn $method(&self) -> $kind {
                 $kind
@@ -104,6 +96,6 @@ macro_rules! boxed {
 }
 
 boxed! {
-    __obs_future Futures NoFuture: FutureAgain Future Output observe;
+    __obs_future Futures NoFuture: FutureAgain Future Output observe_by;
     __obs_stream Streams NoStream: StreamAgain Stream Item observe_stream;
 }

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::call::{Span, Turn};
-use super::outcome::Verdict;
+use super::outcome::{By, Judge, Verdict};
 
 /// While it lives, the call is on this thread's stack. It ends the span when the function is left.
 pub struct Located<'a> {
@@ -28,11 +28,17 @@ pub fn entered(span: &mut Span) -> Located<'_> {
 
 /// The body has returned.
 #[inline]
-pub fn done<R>(mut located: Located<'_>, value: &R, judge: impl FnOnce(&R) -> Verdict) {
+pub fn done<R>(mut located: Located<'_>, value: &R, judge: impl Judge<R>) {
     let Turn(span) = &mut located.turn;
     if span.is_on() {
-        span.end(judge(value));
+        span.end(judge.__obs_verdict(value));
     }
+}
+
+/// The same with a closure that learns here what it judges.
+#[inline]
+pub fn done_by<R>(located: Located<'_>, value: &R, judge: impl Fn(&R) -> Verdict) {
+    done(located, value, By(judge));
 }
 
 impl Drop for Located<'_> {

@@ -42,17 +42,18 @@ pub use tracing::Level;
 #[cfg(obs_off)]
 pub use self::call::{Callsite, Site};
 pub use self::call::{
-    Span, begin, begin_within, boxed, lazy, observe, open, open_within, prelude, record, sync, unjudged,
+    Span, begin, begin_given, begin_within, boxed, lazy, lazy_by, observe, observe_by, open, open_given, open_within,
+    prelude, record, sync, sync_by, told,
 };
 pub use self::carried::{M0, carries};
 pub use self::carriers::{Carrier, CarrierMut, Inbound, Inside, Trust, enter_inbound, inbound, outbound, within};
 pub use self::classify::{L0, Unclassified};
 pub use self::declared::{Declared, declared};
-pub use self::fields::{K0, Visit, debug, display};
+pub use self::fields::{Given, NOTHING, Visit, debug, debugged, display, displayed, field};
 pub use self::hidden::H0;
-pub use self::located::{Located, done, entered, located};
+pub use self::located::{Located, done, done_by, entered, located};
 pub use self::metrics::*;
-pub use self::outcome::{C0, Known, Verdict, W0, by_debug};
+pub use self::outcome::{By, Judge, Known, NoError, Verdict, by_debug, returned, returns, verdict};
 pub use self::place::{links, parent, root};
 pub use self::returned::{R0, R3};
 pub use self::streams::observe_stream;

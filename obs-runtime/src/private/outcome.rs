@@ -1,14 +1,15 @@
 //! How a call ended, judged on the value that it returned.
 //!
 //! Two questions are asked of the value's type, each along a chain of `Deref`s that finds the first answer that fits.
-//! `C0::of(&value).__obs_kind()`: who judges, the value itself, its error, or the rule that an `Err` is an error.
-//! `W0::of(&value).__obs_words()`: how its error is told.
+//! `returns::<R>().__obs_words()`: how its error is told. `.__obs_judge()` of that: who judges, the value itself, its error, or the
+//! rule that an `Err` is an error. The answer is a [`Judge`] without a size.
 
 use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use tracing::Level;
@@ -87,10 +88,26 @@ fn of_display(err: &dyn Display) -> Vec<String> {
     texts
 }
 
-/// How the error of an `R` is told, where it has one.
-pub trait Words<R: ?Sized> {
+/// What judges the value of a call.
+pub trait Judge<R: ?Sized> {
     #[doc(hidden)]
-    fn __obs_verdict(self, value: &R) -> Verdict;
+    fn __obs_verdict(&self, value: &R) -> Verdict;
+}
+
+/// What `judge` says of a value.
+#[inline]
+pub fn verdict<R: ?Sized>(judge: impl Judge<R>, value: &R) -> Verdict {
+    judge.__obs_verdict(value)
+}
+
+/// A judge that is a closure.
+pub struct By<J>(pub J);
+
+impl<R: ?Sized, J: Fn(&R) -> Verdict> Judge<R> for By<J> {
+    #[inline]
+    fn __obs_verdict(&self, value: &R) -> Verdict {
+        (self.0)(value)
+    }
 }
 
 /// Of any value: where the type of one is not known, the compiler says that, and nothing else.
@@ -103,128 +120,6 @@ pub trait Known {
 }
 
 impl<T: ?Sized> Known for T {}
-
-chain! {
-    /// Who judges: a value that says it itself.
-    C0(C1);
-    /// The value in an `Ok`, or the error.
-    C1(C2);
-    /// The value in an `Ok`.
-    C2(C3);
-    /// The error, of its level and kind. Boxed futures are refused.
-    C3(C4);
-    ;
-    /// The rule.
-    C4
-}
-
-impl<'a, T: ?Sized> C0<'a, T> {
-    /// The chain for this value.
-    #[inline]
-    pub fn of(_: &'a T) -> Self {
-        Self::START
-    }
-}
-
-/// One answer of the first chain.
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident: impl($($generics:tt)*) $level:ident<$ty:ty>, |$value:ident, $words:ident| $judge:expr;)*) => {
-        $(
-            $(#[$doc])*
-            pub struct $kind;
-
-            impl<$($generics)*> $level<'_, $ty> {
-                #[doc(hidden)]
-                #[inline]
-                pub fn __obs_kind(&self) -> $kind {
-                    $kind
-                }
-            }
-
-            impl $kind {
-                #[doc(hidden)]
-                #[inline]
-                pub fn __obs_judge<$($generics)*>(self, $value: &$ty, $words: impl Words<$ty>) -> Verdict {
-                    $judge
-                }
-            }
-        )*
-    };
-}
-
-kinds! {
-    /// The value itself.
-    Says: impl(T: Outcome) C0<T>, |value, _words| Verdict::by_outcome(value);
-    /// The value in an `Ok`, or a classified error.
-    SaysOrClass: impl(T: Outcome, E: Classify) C1<Result<T, E>>, |value, words| match value {
-        Ok(value) => Verdict::by_outcome(value),
-        Err(err) => words.__obs_verdict(value).classified(err),
-    };
-    /// The value in an `Ok`, or an error.
-    SaysOrError: impl(T: Outcome, E) C2<Result<T, E>>, |value, words| match value {
-        Ok(value) => Verdict::by_outcome(value),
-        Err(_) => words.__obs_verdict(value),
-    };
-    /// A classified error.
-    Class: impl(T, E: Classify) C3<Result<T, E>>, |value, words| match value {
-        Ok(_) => Verdict::OK,
-        Err(err) => words.__obs_verdict(value).classified(err),
-    };
-}
-
-/// The rule: an `Err` is an error, and all else is ok.
-pub struct Anything;
-
-impl<T: ?Sized> C4<'_, T> {
-    #[doc(hidden)]
-    #[inline]
-    pub fn __obs_kind(&self) -> Anything {
-        Anything
-    }
-}
-
-impl Anything {
-    #[doc(hidden)]
-    #[inline]
-    pub fn __obs_judge<T: ?Sized>(self, value: &T, words: impl Words<T>) -> Verdict {
-        words.__obs_verdict(value)
-    }
-}
-
-/// A value that is no future: a future would be judged before it has run.
-#[diagnostic::on_unimplemented(
-    message = "this function returns a future that its signature hides",
-    label = "write `#[observed(future)]`, so that the future is observed",
-    note = "else the span would end before the future runs"
-)]
-pub trait NotAFuture {}
-
-/// A boxed future: refused.
-pub struct BoxedFuture;
-
-macro_rules! refused {
-    ($($ty:ty),*) => {
-        $(impl<O> C3<'_, $ty> {
-            #[doc(hidden)]
-            pub fn __obs_kind(&self) -> BoxedFuture {
-                BoxedFuture
-            }
-        })*
-    };
-}
-
-refused!(
-    Pin<Box<dyn Future<Output = O> + '_>>,
-    Pin<Box<dyn Future<Output = O> + Send + '_>>,
-    Pin<Box<dyn Future<Output = O> + Send + Sync + '_>>
-);
-
-impl BoxedFuture {
-    #[doc(hidden)]
-    pub fn __obs_judge<T: NotAFuture>(self, _: &T, _: impl Words<T>) -> Verdict {
-        Verdict::OK
-    }
-}
 
 chain! {
     /// How an error is told: with its sources.
@@ -240,42 +135,47 @@ chain! {
     W4
 }
 
-impl<'a, T: ?Sized> W0<'a, T> {
-    /// The chain for this value.
-    #[inline]
-    pub fn of(_: &'a T) -> Self {
-        Self::START
-    }
+/// The first chain, for what a function returns.
+#[inline]
+pub const fn returns<R>() -> W0<PhantomData<R>> {
+    W0::of(PhantomData)
 }
 
-/// One answer of the second chain.
+/// The same where the type of a value says it.
+#[inline]
+pub fn returned<R>(_: &R) -> W0<PhantomData<R>> {
+    returns()
+}
+
+/// One answer of the first chain.
 macro_rules! words {
     ($($(#[$doc:meta])* $words:ident: impl($($bound:tt)*) $level:ident, |$err:ident| $texts:expr;)*) => {
         $(
             $(#[$doc])*
+            #[derive(Clone, Copy)]
             pub struct $words;
 
-            impl<T, E: $($bound)*> $level<'_, Result<T, E>> {
+            impl<T, E: $($bound)*> $level<PhantomData<Result<T, E>>> {
                 #[doc(hidden)]
                 #[inline]
-                pub fn __obs_words(&self) -> $words {
-                    $words
+                pub fn __obs_words(self) -> C0<Asked<Result<T, E>, $words>> {
+                    C0::of(Asked(PhantomData, $words))
                 }
             }
 
             impl $words {
                 #[cold]
-                fn verdict<E: $($bound)*>($err: &E) -> Verdict {
+                fn failure<E: $($bound)*>($err: &E) -> Verdict {
                     failure($texts, Cow::Borrowed(type_name::<E>()), Level::ERROR)
                 }
             }
 
-            impl<T, E: $($bound)*> Words<Result<T, E>> for $words {
+            impl<T, E: $($bound)*> Judge<Result<T, E>> for $words {
                 #[inline]
-                fn __obs_verdict(self, value: &Result<T, E>) -> Verdict {
+                fn __obs_verdict(&self, value: &Result<T, E>) -> Verdict {
                     match value {
                         Ok(_) => Verdict::OK,
-                        Err(err) => Self::verdict(err),
+                        Err(err) => Self::failure(err),
                     }
                 }
             }
@@ -294,36 +194,199 @@ words! {
     ByType: impl(Sized) W3, |_err| vec![type_name::<E>().to_owned()];
 }
 
-/// `err(Debug)`: a `Result` whose error is told by its `Debug`.
-#[inline]
-pub fn by_debug<T, E: Debug>(value: &Result<T, E>) -> Told {
-    Told(ByDebug.__obs_verdict(value))
-}
-
-/// What has been told already. It fits any value, so that an error without `Debug` is refused once and not here again.
-pub struct Told(Verdict);
-
-impl<R: ?Sized> Words<R> for Told {
-    #[inline]
-    fn __obs_verdict(self, _: &R) -> Verdict {
-        self.0
-    }
-}
-
 /// What is no `Result`, and so has no error.
+#[derive(Clone, Copy)]
 pub struct NoError;
 
-impl<T: ?Sized> W4<'_, T> {
+impl<T> W4<PhantomData<T>> {
     #[doc(hidden)]
     #[inline]
-    pub fn __obs_words(&self) -> NoError {
-        NoError
+    pub fn __obs_words(self) -> C0<Asked<T, NoError>> {
+        C0::of(Asked(PhantomData, NoError))
     }
 }
 
-impl<T: ?Sized> Words<T> for NoError {
+impl<T: ?Sized> Judge<T> for NoError {
     #[inline]
-    fn __obs_verdict(self, _: &T) -> Verdict {
+    fn __obs_verdict(&self, _: &T) -> Verdict {
         Verdict::OK
+    }
+}
+
+/// `err(Debug)`: a `Result` whose error is told by its `Debug`.
+#[inline]
+pub fn by_debug<T, E: Debug>(_: &Result<T, E>) -> AskedAlready<Result<T, E>> {
+    C0::of(Asked(PhantomData, Told(|value| ByDebug.__obs_verdict(value))))
+}
+
+/// The second chain, where the first was not asked.
+type AskedAlready<R> = C0<Asked<R, Told<R>>>;
+
+/// How an error is told, decided already. It fits any value, so that an error without `Debug` is refused once and not here again.
+pub struct Told<R>(fn(&R) -> Verdict);
+
+impl<R> Clone for Told<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Told<R> {}
+
+impl<R> Judge<R> for Told<R> {
+    #[inline]
+    fn __obs_verdict(&self, value: &R) -> Verdict {
+        (self.0)(value)
+    }
+}
+
+chain! {
+    /// Who judges: a value that says it itself, or the value in an `Ok` and a classified error. Boxed futures are refused.
+    C0(C1);
+    /// The value in an `Ok`.
+    C1(C2);
+    /// The error, of its level and kind.
+    C2(C3);
+    ;
+    /// The rule.
+    C3
+}
+
+/// Who judges an `R` whose error is told by `W`.
+pub struct Asked<R, W>(PhantomData<R>, W);
+
+impl<R, W: Copy> Clone for Asked<R, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, W: Copy> Copy for Asked<R, W> {}
+
+/// What is asked first: whether the value says more than the rule does.
+pub trait Special {
+    #[doc(hidden)]
+    type Judge<W>;
+    #[doc(hidden)]
+    fn __obs_judge_by<W>(words: W) -> Self::Judge<W>;
+}
+
+macro_rules! special {
+    ($([$($generics:tt)*] $ty:ty, |$words:ident| $judge:expr => $kind:ty;)*) => {
+        $(impl<$($generics)*> Special for $ty {
+            type Judge<W> = $kind;
+
+            #[inline]
+            fn __obs_judge_by<W>($words: W) -> $kind {
+                $judge
+            }
+        })*
+    };
+}
+
+special! {
+    [T: Outcome + ?Sized] T, |_words| Says => Says;
+    [T: Outcome, E: Classify] Result<T, E>, |words| SaysOrClass(words) => SaysOrClass<W>;
+    [O] Pin<Box<dyn Future<Output = O> + '_>>, |_words| NoError => NoError;
+    [O] Pin<Box<dyn Future<Output = O> + Send + '_>>, |_words| NoError => NoError;
+    [O] Pin<Box<dyn Future<Output = O> + Send + Sync + '_>>, |_words| NoError => NoError;
+}
+
+/// A value that is no future: a future would be judged before it has run.
+#[diagnostic::on_unimplemented(
+    message = "this function returns a future that its signature hides",
+    label = "write `#[observed(future)]`, so that the future is observed",
+    note = "else the span would end before the future runs"
+)]
+pub trait NotAFuture {}
+
+impl<T: Outcome + ?Sized> NotAFuture for T {}
+impl<T, E> NotAFuture for Result<T, E> {}
+
+impl<R: Special, W> C0<Asked<R, W>> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn __obs_judge(self) -> R::Judge<W>
+    where
+        R: NotAFuture,
+    {
+        let C0(C1(C2(C3(Asked(_, words))))) = self;
+        R::__obs_judge_by(words)
+    }
+}
+
+impl<T: Outcome, E, W> C1<Asked<Result<T, E>, W>> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn __obs_judge(self) -> SaysOrError<W> {
+        let C1(C2(C3(Asked(_, words)))) = self;
+        SaysOrError(words)
+    }
+}
+
+impl<T, E: Classify, W> C2<Asked<Result<T, E>, W>> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn __obs_judge(self) -> Class<W> {
+        let C2(C3(Asked(_, words))) = self;
+        Class(words)
+    }
+}
+
+impl<R, W> C3<Asked<R, W>> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn __obs_judge(self) -> W {
+        let C3(Asked(_, words)) = self;
+        words
+    }
+}
+
+/// The value itself.
+pub struct Says;
+
+impl<T: Outcome + ?Sized> Judge<T> for Says {
+    #[inline]
+    fn __obs_verdict(&self, value: &T) -> Verdict {
+        Verdict::by_outcome(value)
+    }
+}
+
+/// The value in an `Ok`, or a classified error.
+pub struct SaysOrClass<W>(W);
+
+impl<T: Outcome, E: Classify, W: Judge<Result<T, E>>> Judge<Result<T, E>> for SaysOrClass<W> {
+    #[inline]
+    fn __obs_verdict(&self, value: &Result<T, E>) -> Verdict {
+        match value {
+            Ok(value) => Verdict::by_outcome(value),
+            Err(err) => self.0.__obs_verdict(value).classified(err),
+        }
+    }
+}
+
+/// The value in an `Ok`, or an error.
+pub struct SaysOrError<W>(W);
+
+impl<T: Outcome, E, W: Judge<Result<T, E>>> Judge<Result<T, E>> for SaysOrError<W> {
+    #[inline]
+    fn __obs_verdict(&self, value: &Result<T, E>) -> Verdict {
+        match value {
+            Ok(value) => Verdict::by_outcome(value),
+            Err(_) => self.0.__obs_verdict(value),
+        }
+    }
+}
+
+/// A classified error.
+pub struct Class<W>(W);
+
+impl<T, E: Classify, W: Judge<Result<T, E>>> Judge<Result<T, E>> for Class<W> {
+    #[inline]
+    fn __obs_verdict(&self, value: &Result<T, E>) -> Verdict {
+        match value {
+            Ok(_) => Verdict::OK,
+            Err(err) => self.0.__obs_verdict(value).classified(err),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! How `ret` records a returned value, chosen by its type: of a `Result` what is in its `Ok`.
 //!
-//! `R0::of(&value).__obs_kind()` finds, along a chain of `Deref`s, the first kind that fits.
+//! `R0::of(&value).__obs_kind()` finds, along a chain of `Deref`s, the first kind that fits; for `ret(Debug)` it begins at `R3`.
 
 use std::fmt::{Debug, Display};
 
@@ -23,28 +23,13 @@ chain! {
     R5
 }
 
-macro_rules! begins {
-    ($($level:ident),*) => {
-        $(impl<'a, T: ?Sized> $level<'a, T> {
-            /// The chain for this value.
-            #[inline]
-            pub fn of(_: &'a T) -> Self {
-                Self::START
-            }
-        })*
-    };
-}
-
-// `ret(Debug)` begins further down.
-begins!(R0, R3);
-
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: impl($($generics:tt)*) $level:ident<$ty:ty>, |$value:ident, $visit:ident, $at:ident| $record:expr;)*) => {
         $(
             $(#[$doc])*
             pub struct $kind;
 
-            impl<$($generics)*> $level<'_, $ty> {
+            impl<$($generics)*> $level<&$ty> {
                 #[doc(hidden)]
                 pub fn __obs_kind(&self) -> $kind {
                     $kind
@@ -62,15 +47,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Text, a number or a bool.
-    Plain: impl(T: Scalar) R0<T>, |value, visit, at| T::__obs_record(value, visit, at);
-    /// One of them, or nothing.
-    PlainOption: impl(T: Scalar) R0<Option<T>>, |value, visit, at| if let Some(value) = value {
-        T::__obs_record(value, visit, at);
-    };
+    /// Text, a number or a bool, or nothing.
+    Plain: impl(T: Scalar) R0<T>, |value, visit, at| visit.take(at, &value.__obs_given());
     /// One of them, or an error.
     PlainOk: impl(T: Scalar, E) R0<Result<T, E>>, |value, visit, at| if let Ok(value) = value {
-        T::__obs_record(value, visit, at);
+        visit.take(at, &value.__obs_given());
     };
     /// By `Display`, or an error.
     DisplayOk: impl(T: Display, E) R1<Result<T, E>>, |value, visit, at| if let Ok(value) = value {
@@ -96,7 +77,7 @@ pub trait Shown {}
 /// What cannot be shown.
 pub struct Hidden;
 
-impl<T: ?Sized> R5<'_, T> {
+impl<T: ?Sized> R5<&T> {
     #[doc(hidden)]
     pub fn __obs_kind(&self) -> Hidden {
         Hidden

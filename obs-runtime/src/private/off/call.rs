@@ -4,8 +4,8 @@ use std::future::Future;
 
 use tracing::Level;
 
-use crate::__private::fields::Visit;
-use crate::__private::outcome::Verdict;
+use crate::__private::fields::{Given, Visit};
+use crate::__private::outcome::{Judge, Verdict};
 use crate::__private::place::Placed;
 use crate::engine::SpanKind;
 
@@ -68,6 +68,12 @@ pub fn open(_: &'static Callsite, _: impl FnOnce(&mut Visit<'_>)) -> Span {
 
 #[doc(hidden)]
 #[inline(always)]
+pub fn open_given(_: &'static Callsite, _: &[Given<'_>]) -> Span {
+    Span(())
+}
+
+#[doc(hidden)]
+#[inline(always)]
 pub fn open_within<P: Into<Placed>>(
     _: &'static Callsite,
     _: impl FnOnce() -> P,
@@ -82,6 +88,10 @@ pub fn begin(_: &'static Callsite, _: impl FnOnce(&mut Visit<'_>)) {}
 
 #[doc(hidden)]
 #[inline(always)]
+pub fn begin_given(_: &'static Callsite, _: &[Given<'_>]) {}
+
+#[doc(hidden)]
+#[inline(always)]
 pub fn begin_within<P: Into<Placed>>(_: &'static Callsite, _: impl FnOnce() -> P, _: impl FnOnce(&mut Visit<'_>)) {}
 
 #[doc(hidden)]
@@ -90,13 +100,13 @@ pub fn record(_: &'static Callsite, _: impl FnOnce(&mut Visit<'_>)) {}
 
 #[doc(hidden)]
 #[inline(always)]
-pub fn unjudged<T: ?Sized>(_: &T) -> Verdict {
-    Verdict::OK
+pub fn sync<R>(_: Span, body: impl FnOnce() -> R, _: impl Judge<R>) -> R {
+    body()
 }
 
 #[doc(hidden)]
 #[inline(always)]
-pub fn sync<R>(_: Span, body: impl FnOnce() -> R, _: impl FnOnce(&R) -> Verdict) -> R {
+pub fn sync_by<R>(_: Span, body: impl FnOnce() -> R, _: impl Fn(&R) -> Verdict) -> R {
     body()
 }
 
@@ -108,14 +118,32 @@ pub fn prelude<R>(_: &mut Span, body: impl FnOnce() -> R) -> R {
 
 #[doc(hidden)]
 #[inline(always)]
-pub fn observe<F: Future, J: Fn(&F::Output) -> Verdict>(_: Span, inner: F, _: J) -> F {
+pub fn observe<F: Future, J: Judge<F::Output>>(_: Span, inner: F, _: J) -> F {
     inner
 }
 
 #[doc(hidden)]
 #[inline(always)]
-pub fn lazy<F: Future, J: Fn(&F::Output) -> Verdict>(_: &'static Callsite, inner: F, _: J) -> F {
+pub fn observe_by<F: Future, J: Fn(&F::Output) -> Verdict>(_: Span, inner: F, _: J) -> F {
     inner
+}
+
+#[doc(hidden)]
+#[inline(always)]
+pub fn lazy<F: Future, J: Judge<F::Output>>(_: &'static Callsite, inner: F, _: J) -> F {
+    inner
+}
+
+#[doc(hidden)]
+#[inline(always)]
+pub fn lazy_by<F: Future, J: Fn(&F::Output) -> Verdict>(_: &'static Callsite, inner: F, _: J) -> F {
+    inner
+}
+
+#[doc(hidden)]
+#[cold]
+pub fn told<R>() -> R {
+    unreachable!("only its type is asked for")
 }
 
 /// What was boxed before it was not observed.

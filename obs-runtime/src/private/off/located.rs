@@ -1,7 +1,7 @@
 //! `--cfg obs_off`: bodies under `#[track_caller]` run as they are.
 
 use super::call::Span;
-use super::outcome::Verdict;
+use super::outcome::{Judge, Verdict};
 
 /// Nothing.
 pub struct Located(());
@@ -20,4 +20,8 @@ pub fn entered(_: &mut Span) -> Located {
 
 #[doc(hidden)]
 #[inline(always)]
-pub fn done<R>(_: Located, _: &R, _: impl FnOnce(&R) -> Verdict) {}
+pub fn done<R>(_: Located, _: &R, _: impl Judge<R>) {}
+
+#[doc(hidden)]
+#[inline(always)]
+pub fn done_by<R>(_: Located, _: &R, _: impl Fn(&R) -> Verdict) {}
