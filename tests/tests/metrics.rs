@@ -620,3 +620,52 @@ fn texts_that_differ_in_one_byte_anywhere_are_series_of_their_own() {
     assert_eq!(lines.len(), 40);
     assert!(lines.iter().all(|line| line.ends_with(" 2")), "{lines:?}");
 }
+
+#[test]
+fn texts_of_the_program_are_one_series_wherever_they_are_and_only_if_they_are_equal() {
+    #[derive(LabelValue)]
+    #[label(max = 100)]
+    struct Fixed(&'static str);
+    #[derive(LabelSet)]
+    struct Labels {
+        text: Fixed,
+        more: Fixed,
+    }
+    #[derive(MetricSet)]
+    struct Texts {
+        /// Texts that stay where they are.
+        fixed_total: Counter<Labels>,
+        /// The same, whose numbers are in no lane.
+        fixed_level: Gauge<Labels>,
+    }
+    let set = Texts::new();
+    let long: &'static str = "agents/logs";
+    let (short, twin): (_, &'static str) = (&long[..6], String::from(long).leak());
+    let labels = |text, more| Labels { text: Fixed(text), more: Fixed(more) };
+    let seen = || {
+        for text in [long, twin, short, long, twin] {
+            set.fixed_total.with(labels(text, "a")).inc();
+            set.fixed_level.with(labels(text, "a")).add(1.0);
+        }
+        set.fixed_total.with(labels("a", long)).inc();
+    };
+    seen();
+    std::thread::scope(|scope| {
+        scope.spawn(seen);
+    });
+    assert_eq!(
+        lines(&text_of(&set), "fixed_total"),
+        [
+            "fixed_total{text=\"a\",more=\"agents/logs\"} 2",
+            "fixed_total{text=\"agents\",more=\"a\"} 2",
+            "fixed_total{text=\"agents/logs\",more=\"a\"} 8",
+        ]
+    );
+    // It was made with the other of the two texts.
+    assert!(set.fixed_total.remove(&labels(twin, "a")) && set.fixed_level.remove(&labels(twin, "a")));
+    set.fixed_total.with(labels(twin, "a")).inc();
+    seen();
+    let text = text_of(&set);
+    assert!(text.contains("fixed_total{text=\"agents/logs\",more=\"a\"} 5\n"), "{text}");
+    assert!(text.contains("fixed_level{text=\"agents/logs\",more=\"a\"} 4\n"), "{text}");
+}

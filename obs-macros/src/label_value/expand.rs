@@ -37,6 +37,11 @@ pub(super) fn label_value(value: &LabelValue) -> TokenStream {
                     #rt::Inner(&self.#field).__obs_ready()
                 }
 
+                #[inline]
+                fn lasting(&self) -> ::core::option::Option<&'static ::core::primitive::str> {
+                    #rt::Inner(&self.#field).__obs_lasting()
+                }
+
                 fn text(&self, #out: &mut dyn ::core::fmt::Write) -> ::core::fmt::Result {
                     #text(&self.#field, #out)
                 }

@@ -52,6 +52,12 @@ pub trait LabelValue: Send + Sync + 'static {
         None
     }
 
+    /// The text of the value, where it stays where it is for as long as the program runs.
+    #[doc(hidden)]
+    fn lasting(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Writes the text of the value.
     ///
     /// # Errors
@@ -124,6 +130,8 @@ enum Want<'a> {
     Index(usize),
     /// Their texts, where they are there already.
     Texts([&'a str; MOST], usize),
+    /// Their texts, where all of them stay where they are.
+    Lasting([&'static str; MOST], usize),
     /// Their texts, written. It is lent, so that a visitor has nothing to drop.
     Key(&'a mut Key),
 }
@@ -144,6 +152,13 @@ impl<'a> LabelVisitor<'a> {
                 }
             }
             Want::Texts(texts, count) => match (ready(value), texts.get_mut(*count)) {
+                (Some(text), Some(slot)) => {
+                    *slot = text;
+                    *count += 1;
+                }
+                _ => self.sound = false,
+            },
+            Want::Lasting(texts, count) => match (lasting(value), texts.get_mut(*count)) {
                 (Some(text), Some(slot)) => {
                     *slot = text;
                     *count += 1;
@@ -175,6 +190,17 @@ impl<'a> LabelVisitor<'a> {
         }
     }
 
+    /// Shows the texts of the values, if all of them stay where they are and they are few enough.
+    #[inline(always)]
+    pub(crate) fn lasting<R>(labels: &'a impl LabelSet, show: impl FnOnce(&[&'static str]) -> Option<R>) -> Option<R> {
+        let mut visitor = LabelVisitor { want: Want::Lasting([""; MOST], 0), sound: true };
+        labels.visit(&mut visitor);
+        match &visitor.want {
+            Want::Lasting(texts, count) if visitor.sound => show(texts.get(..*count)?),
+            _ => None,
+        }
+    }
+
     /// The key of these values: equal for equal tuples and for no others.
     pub(crate) fn key(labels: &impl LabelSet) -> Key {
         let mut key = Key::default();
@@ -192,11 +218,22 @@ fn ready<T: LabelValue>(value: &T) -> Option<&str> {
     }
 }
 
+/// The text of a value that stays where it is.
+#[inline(always)]
+fn lasting<T: LabelValue>(value: &T) -> Option<&'static str> {
+    match T::VALUES {
+        Values::Closed(values) => Some(values.get(value.index()).copied().unwrap_or(OTHER)),
+        Values::Open { .. } => value.lasting(),
+    }
+}
+
 /// The texts of a tuple of labels, and where each one ends: `("ab", "c")` is not `("a", "bc")`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key {
     text: String,
     ends: Vec<usize>,
+    /// Those of the texts that stay where they are.
+    lasting: Vec<&'static str>,
 }
 
 impl Key {
@@ -208,6 +245,7 @@ impl Key {
     #[cold]
     #[inline(never)]
     fn take<T: LabelValue>(&mut self, value: &T) {
+        self.lasting.extend(lasting(value));
         match ready(value) {
             Some(text) => self.push(text),
             None => {
@@ -222,6 +260,11 @@ impl Key {
         let mut key = Key::default();
         texts.into_iter().for_each(|text| key.push(text));
         key
+    }
+
+    /// The texts, if all of them stay where they are and they are few enough.
+    pub(crate) fn lasting(&self) -> Option<&[&'static str]> {
+        Some(&*self.lasting).filter(|texts| texts.len() == self.ends.len() && texts.len() <= MOST)
     }
 
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {

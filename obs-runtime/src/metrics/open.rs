@@ -47,6 +47,12 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     // Once for each set of labels and not at each call: so the number of labels is known, and nothing loops.
     #[inline(never)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
+        LabelVisitor::lasting(labels, |texts| self.finder.find_at(texts, Self::found))
+            .or_else(|| self.hit_by_text(labels))
+    }
+
+    #[inline(never)]
+    fn hit_by_text(&self, labels: &L) -> Option<At<'static, L, C>> {
         LabelVisitor::texts(labels, |texts| self.finder.find(texts, Self::found))
     }
 
@@ -59,12 +65,14 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         found.unwrap_or_else(|| self.appear(labels.into_shared()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn found(mark: u64, row: &Row) -> Option<At<'static, L, C>> {
-        match mark {
-            THERE => Arc::clone(&row.series).downcast().ok().map(At::shared),
-            place => Some(At::Lanes(place)),
-        }
+        if mark == THERE { Self::found_there(row) } else { Some(At::Lanes(mark)) }
+    }
+
+    #[inline(never)]
+    fn found_there(row: &Row) -> Option<At<'static, L, C>> {
+        Arc::clone(&row.series).downcast().ok().map(At::shared)
     }
 
     fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {

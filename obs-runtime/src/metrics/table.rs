@@ -2,13 +2,15 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::hint::select_unpredictable;
+use std::ptr;
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::metrics::hash::{Ends, Seed};
+use crate::metrics::hash::{Ends, Seed, hash_of_addresses};
 use crate::metrics::label::{Key, MOST};
 use crate::metrics::lanes::Place;
 
@@ -20,19 +22,33 @@ pub(crate) struct Row {
     /// The place of its numbers, packed, or [`THERE`]; 0 once it was removed: then it is passed over, also in the tables of
     /// threads that do not know yet.
     mark: AtomicU64,
-    ends: Box<[Ends]>,
-    /// The rest of the texts, one after the other.
-    rest: Box<[[u8; 16]]>,
+    told: Told,
     /// The series, of any labels and cells.
     pub(crate) series: Arc<dyn Any + Send + Sync>,
 }
 
-/// Texts that are looked for.
-struct Wanted<'a> {
+/// What a series is told by.
+enum Told {
+    /// Its texts: their ends, and the rest of them, one after the other.
+    Texts(Box<[Ends]>, Box<[[u8; 16]]>),
+    /// Where its texts are, and will be as long as the program runs. It is the other row that has the mark.
+    Addresses(Box<[&'static str]>, Arc<Row>),
+}
+
+/// A series that is looked for. A type for each way, so that each way is compiled for itself.
+trait Wanted {
+    fn hash(&self) -> u64;
+
+    fn is(&self, told: &Told) -> bool;
+}
+
+struct ByTexts<'a> {
     texts: &'a [&'a str],
     ends: &'a [Ends],
     hash: u64,
 }
+
+struct ByAddresses<'a>(&'a [&'static str]);
 
 struct Slot {
     /// 0 while nothing is here: most of those that are passed on the way are told by it alone.
@@ -73,25 +89,57 @@ thread_local! {
 static NUMBERS: Mutex<(Vec<usize>, usize)> = Mutex::new((Vec::new(), 0));
 
 impl Row {
-    fn new(texts: &[&str], ends: &[Ends], place: Option<Place>, series: Arc<dyn Any + Send + Sync>) -> Self {
-        let rest = texts.iter().zip(ends).flat_map(|(text, ends)| ends.rest(text)).copied().collect();
-        Row { mark: AtomicU64::new(place.map_or(THERE, Place::pack)), ends: ends.into(), rest, series }
+    /// The place of the series, packed, or [`THERE`]; 0 if it is gone.
+    #[inline(always)]
+    fn mark(&self) -> u64 {
+        match &self.told {
+            Told::Texts(..) => self.mark.load(Acquire),
+            Told::Addresses(_, row) => row.mark.load(Acquire),
+        }
+    }
+}
+
+impl Wanted for ByTexts<'_> {
+    #[inline(always)]
+    fn hash(&self) -> u64 {
+        self.hash
     }
 
     #[inline(always)]
-    fn is(&self, wanted: &Wanted<'_>) -> bool {
-        self.ends.len() == wanted.ends.len()
-            && self.ends.iter().zip(wanted.ends).all(|(own, ends)| own.same(ends))
-            && (self.rest.is_empty() || self.is_rest(wanted))
+    fn is(&self, told: &Told) -> bool {
+        let Told::Texts(ends, rest) = told else { return false };
+        ends.len() == self.ends.len()
+            && ends.iter().zip(self.ends).all(|(own, ends)| own.same(ends))
+            && (rest.is_empty() || self.is_rest(rest))
+    }
+}
+
+impl ByTexts<'_> {
+    fn told(&self) -> Told {
+        let rest = self.texts.iter().zip(self.ends).flat_map(|(text, ends)| ends.rest(text));
+        Told::Texts(self.ends.into(), rest.copied().collect())
     }
 
-    /// The same of the rest, where the lengths are the same already. Sixteen bytes at a time: a call of `memcmp` may cost more
-    /// than all else here.
+    /// Whether the rest is the same, where the lengths are already. Sixteen bytes at a time: a call of `memcmp` may cost more than
+    /// all else here.
     #[inline(always)]
-    fn is_rest(&self, wanted: &Wanted<'_>) -> bool {
-        let mut own = self.rest.iter();
-        let mut texts = wanted.texts.iter().zip(wanted.ends);
-        texts.all(|(text, ends)| ends.rest(text).iter().all(|sixteen| own.next() == Some(sixteen)))
+    fn is_rest(&self, rest: &[[u8; 16]]) -> bool {
+        let mut rest = rest.iter();
+        let mut texts = self.texts.iter().zip(self.ends);
+        texts.all(|(text, ends)| ends.rest(text).iter().all(|sixteen| rest.next() == Some(sixteen)))
+    }
+}
+
+impl Wanted for ByAddresses<'_> {
+    #[inline(always)]
+    fn hash(&self) -> u64 {
+        hash_of_addresses(self.0)
+    }
+
+    #[inline(always)]
+    fn is(&self, told: &Told) -> bool {
+        let Told::Addresses(texts, _) = told else { return false };
+        texts.len() == self.0.len() && texts.iter().zip(self.0).all(|(own, text)| ptr::eq(*own, *text))
     }
 }
 
@@ -111,17 +159,26 @@ impl Finder {
     /// more labels than are taken without memory from the heap are never found here.
     #[inline(always)]
     pub(crate) fn find<R>(&self, texts: &[&str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
-        self.want(texts, |wanted| {
-            KEPT.try_with(|kept| {
-                let kept = kept.try_borrow().ok()?;
-                let table = kept.get(self.at)?.as_ref()?;
-                if table.version != self.version.load(Acquire) {
-                    return None;
-                }
-                table.find(wanted).and_then(|(mark, row)| found(mark, row))
-            })
-            .ok()?
+        self.want(texts, |wanted| self.find_here(wanted, found))
+    }
+
+    /// The same, by where the texts are. It may be that nothing is found here, and something by the texts themselves.
+    #[inline(always)]
+    pub(crate) fn find_at<R>(&self, texts: &[&'static str], found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+        self.find_here(&ByAddresses(texts), found)
+    }
+
+    #[inline(always)]
+    fn find_here<R>(&self, wanted: &impl Wanted, found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+        KEPT.try_with(|kept| {
+            let kept = kept.try_borrow().ok()?;
+            let table = kept.get(self.at)?.as_ref()?;
+            if table.version != self.version.load(Acquire) {
+                return None;
+            }
+            table.find(wanted).and_then(|(mark, row)| found(mark, row))
         })
+        .ok()?
     }
 
     /// The same of the newest table, which this thread keeps from now on, unless it ends.
@@ -143,27 +200,37 @@ impl Finder {
     }
 
     #[inline(always)]
-    fn want<R>(&self, texts: &[&str], search: impl FnOnce(&Wanted<'_>) -> Option<R>) -> Option<R> {
+    fn want<R>(&self, texts: &[&str], search: impl FnOnce(&ByTexts<'_>) -> Option<R>) -> Option<R> {
         let mut ends = [Ends::default(); MOST];
         let ends = ends.get_mut(..texts.len())?;
         ends.iter_mut().zip(texts).for_each(|(ends, text)| *ends = Ends::of(text));
-        search(&Wanted { texts, ends, hash: self.seed.hash(texts, ends) })
+        search(&ByTexts { texts, ends, hash: self.seed.hash(texts, ends) })
     }
 
     /// Adds a series. It is not there yet: the caller holds what makes that so.
     pub(crate) fn insert(&self, key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) {
         let texts: Vec<&str> = key.texts().collect();
         self.want(&texts, |wanted| {
-            let row = Arc::new(Row::new(wanted.texts, wanted.ends, place, series));
+            let mark = AtomicU64::new(place.map_or(THERE, Place::pack));
+            let row = Arc::new(Row { mark, told: wanted.told(), series: Arc::clone(&series) });
             let mut newest = lock(&self.newest);
-            if (newest.taken + 1) * 2 > newest.table.slots.len() {
-                *newest = newest.table.grown();
-                self.version.store(newest.table.version, Release);
+            if let Some(texts) = key.lasting() {
+                let told = Told::Addresses(texts.into(), Arc::clone(&row));
+                let here = Arc::new(Row { mark: AtomicU64::new(THERE), told, series });
+                self.put(&mut newest, hash_of_addresses(texts), here);
             }
-            newest.table.insert(wanted.hash, row);
-            newest.taken += 1;
+            self.put(&mut newest, wanted.hash, row);
             Some(())
         });
+    }
+
+    fn put(&self, newest: &mut Newest, hash: u64, row: Arc<Row>) {
+        if (newest.taken + 1) * 2 > newest.table.slots.len() {
+            *newest = newest.table.grown();
+            self.version.store(newest.table.version, Release);
+        }
+        newest.table.insert(hash, row);
+        newest.taken += 1;
     }
 
     /// Takes the series of `key` away.
@@ -184,6 +251,15 @@ impl Drop for Finder {
     }
 }
 
+impl Slot {
+    /// The row that is here, if it is this one and not gone, with what its mark says.
+    #[inline(always)]
+    fn row(&self, wanted: &impl Wanted) -> Option<(u64, &Row)> {
+        let row = &**self.row.get().filter(|row| wanted.is(&row.told))?;
+        Some((row.mark(), row)).filter(|(mark, _)| *mark != 0)
+    }
+}
+
 impl Table {
     fn new(slots: usize) -> Self {
         static VERSIONS: AtomicU64 = AtomicU64::new(0);
@@ -194,23 +270,35 @@ impl Table {
     /// The slots in the order in which `hash` is looked for.
     #[inline(always)]
     fn probe(&self, hash: u64) -> impl Iterator<Item = &Slot> {
-        let mask = self.slots.len() - 1;
-        (0..self.slots.len()).filter_map(move |step| self.slots.get((hash as usize).wrapping_add(step) & mask))
+        (0..self.slots.len()).filter_map(move |step| self.slot(hash, step))
+    }
+
+    #[inline(always)]
+    fn slot(&self, hash: u64, step: usize) -> Option<&Slot> {
+        self.slots.get((hash as usize).wrapping_add(step) & (self.slots.len() - 1))
     }
 
     /// The row, with what its mark says.
     #[inline(always)]
-    fn find(&self, wanted: &Wanted<'_>) -> Option<(u64, &Row)> {
-        for slot in self.probe(wanted.hash) {
-            let hash = slot.hash.load(Acquire);
-            if hash == wanted.hash {
-                let row = &**slot.row.get()?;
-                let mark = row.mark.load(Acquire);
-                if mark != 0 && row.is(wanted) {
-                    return Some((mark, row));
+    fn find(&self, wanted: &impl Wanted) -> Option<(u64, &Row)> {
+        let hash = wanted.hash();
+        // Which of the first two it is cannot be foretold, so there is no branch between them.
+        let (first, second) = (self.slot(hash, 0)?, self.slot(hash, 1)?);
+        let slot = select_unpredictable(second.hash.load(Acquire) == hash, second, first);
+        if slot.hash.load(Acquire) == hash
+            && let Some(found) = slot.row(wanted)
+        {
+            return Some(found);
+        }
+        for slot in self.probe(hash) {
+            match slot.hash.load(Acquire) {
+                0 => return None,
+                here if here == hash => {
+                    if let Some(found) = slot.row(wanted) {
+                        return Some(found);
+                    }
                 }
-            } else if hash == 0 {
-                return None;
+                _ => {}
             }
         }
         None
@@ -230,7 +318,7 @@ impl Table {
             .slots
             .iter()
             .filter_map(|slot| Some((slot.hash.load(Relaxed), slot.row.get()?)))
-            .filter(|(_, row)| row.mark.load(Relaxed) != 0)
+            .filter(|(_, row)| row.mark() != 0)
             .collect();
         let table = Table::new((rows.len() * 4).next_power_of_two().max(8));
         rows.iter().for_each(|(hash, row)| table.insert(*hash, Arc::clone(row)));

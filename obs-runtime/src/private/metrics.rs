@@ -158,6 +158,13 @@ impl NotReady {
     pub fn __obs_ready(&self) -> Option<&'static str> {
         None
     }
+
+    /// None.
+    #[inline]
+    #[must_use]
+    pub fn __obs_lasting(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl<T> Deref for Inner<'_, T> {
@@ -180,6 +187,15 @@ macro_rules! ready {
             }
         })*
     };
+}
+
+impl Inner<'_, &'static str> {
+    /// The text, which stays where it is.
+    #[inline]
+    #[must_use]
+    pub fn __obs_lasting(&self) -> Option<&'static str> {
+        Some(self.0)
+    }
 }
 
 ready!(String, Box<str>, Arc<str>, &'static str, Cow<'static, str>);
