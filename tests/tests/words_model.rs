@@ -2,30 +2,32 @@
 //! runtime, over loom's atomics.
 
 mod sync {
-    pub(super) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 }
 
 #[path = "../../obs-runtime/src/metrics/words.rs"]
 mod words;
 
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 /// A tag and two words that are always written together.
 struct Place {
-    tag: AtomicU64,
+    again: AtomicBool,
+    tag: AtomicU32,
     words: [AtomicU64; 2],
 }
 
 impl Place {
     fn new() -> Self {
-        Place { tag: AtomicU64::new(0), words: [AtomicU64::new(0), AtomicU64::new(0)] }
+        let words = [AtomicU64::new(0), AtomicU64::new(0)];
+        Place { again: AtomicBool::new(false), tag: AtomicU32::new(0), words }
     }
 
     /// What a thread does that owns the lane.
     fn write(&self, generation: u32, n: u64) -> bool {
-        let may = words::claim(&self.tag, &self.words, generation);
+        let may = words::claim(&self.again, &self.tag, &self.words, generation);
         if may {
             self.words.iter().for_each(|word| words::add(word, n));
         }
@@ -36,6 +38,15 @@ impl Place {
     fn read(&self, generation: u32) -> Option<[u64; 2]> {
         let mut seen = [0; 2];
         words::read(&self.tag, &self.words, generation, &mut seen).then_some(seen)
+    }
+
+    /// What it does with many places of one word, where none was ever begun anew. It looks at no tag.
+    fn read_first(&self) -> Option<u64> {
+        if !words::are_first(&self.again) {
+            return None;
+        }
+        let seen = self.words[0].load(Relaxed);
+        words::were_first(&self.again).then_some(seen)
     }
 }
 
@@ -58,6 +69,24 @@ fn a_reader_sees_numbers_of_its_generation_or_none() {
         }
         writer.join().unwrap();
         assert_eq!((place.read(1), place.read(2)), (None, Some([1, 1])));
+    });
+}
+
+#[test]
+fn a_reader_that_looks_at_no_tags_sees_numbers_of_the_first_generation_or_none() {
+    loom::model(|| {
+        let place = Arc::new(Place::new());
+        let writer = {
+            let place = Arc::clone(&place);
+            thread::spawn(move || {
+                assert!(place.write(words::FIRST, 10));
+                assert!(place.write(words::FIRST + 1, 1));
+            })
+        };
+        assert!([None, Some(0), Some(10)].contains(&place.read_first()));
+        writer.join().unwrap();
+        assert_eq!(place.read_first(), None);
+        assert_eq!(words::read_one(&place.tag, &place.words[0], words::FIRST + 1), Some(1));
     });
 }
 

@@ -5,24 +5,29 @@
 //! A lane outlives its thread: the next thread goes on where the last one stopped, and no count is lost. There are only so
 //! many lanes; threads beyond them, and threads that are going away, share a few *stripes*, each under a lock.
 //!
-//! Words are handed out by places. A place that is given back is handed out again under the next generation, and the first
-//! word of it says which generation the others are of: what a handle of an earlier generation writes is never read.
+//! Words are handed out by places. A place that is given back is handed out again under the next generation, and a tag beside
+//! its first word says which generation its words are of: what a handle of an earlier generation writes is never read.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::slice::{from_mut, from_ref};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::metrics::words;
 pub(crate) use crate::metrics::words::add;
 
-/// How many words a chunk has: four kilobytes, the least that a thread takes.
+/// How many words a chunk has: with their tags six kilobytes, the least that a thread takes.
 const WORDS: usize = 512;
 
-/// Words of one thread. Aligned, so that no other thread's are in their cache lines.
-#[repr(align(128))]
-struct Chunk([AtomicU64; WORDS]);
+/// Words of one thread. Aligned, so that no other thread's are in their cache lines. The tags lie apart: a scrape reads
+/// them only where words were begun anew.
+#[repr(C, align(128))]
+struct Chunk {
+    /// Whether some of the words were begun anew.
+    again: AtomicBool,
+    words: [AtomicU64; WORDS],
+    tags: [AtomicU32; WORDS],
+}
 
 /// The chunks of a lane, by number. It has as many slots as chunks were wanted until now, rounded up; a longer one takes its
 /// place, and the short one is left to the lanes that still read it.
@@ -53,10 +58,10 @@ impl Place {
         self.at as usize / WORDS
     }
 
-    /// Where its words begin in the chunk: places begin at even words, so the compiler sees that the one after is there.
+    /// Where its words begin in the chunk.
     #[inline]
     fn offset(self) -> usize {
-        (self.at as usize % WORDS) & !1
+        self.at as usize % WORDS
     }
 
     /// Adds `n` to the word `word` of this thread.
@@ -69,7 +74,7 @@ impl Place {
         });
     }
 
-    /// Shows the words that this thread may write: `width` of them, without the one that says the generation.
+    /// Shows the words that this thread may write: `width` of them.
     #[inline(always)]
     pub(crate) fn write(self, width: usize, write: impl Fn(&[AtomicU64]) + Copy) {
         if !self.write_here(width, write) {
@@ -82,7 +87,7 @@ impl Place {
     pub(crate) fn write_here(self, width: usize, write: impl FnOnce(&[AtomicU64])) -> bool {
         if let Some(chunk) = HERE.get().get(self.chunk()).and_then(OnceLock::get)
             && let Some((tag, words)) = self.words(chunk, width)
-            && tag.load(Relaxed) == u64::from(self.generation)
+            && tag.load(Relaxed) == self.generation
         {
             write(words);
             return true;
@@ -90,11 +95,11 @@ impl Place {
         false
     }
 
-    /// The word that says the generation, and the `width` after it.
+    /// The tag that says the generation, and the `width` words that are of it.
     #[inline]
-    fn words(self, chunk: &Chunk, width: usize) -> Option<(&AtomicU64, &[AtomicU64])> {
+    fn words(self, chunk: &Chunk, width: usize) -> Option<(&AtomicU32, &[AtomicU64])> {
         let offset = self.offset();
-        chunk.0.get(offset..offset + 1 + width)?.split_first()
+        Some((chunk.tags.get(offset)?, chunk.words.get(offset..offset + width)?))
     }
 
     /// What is rare: the first time in this chunk, in this generation or of this thread, or a thread without a lane.
@@ -123,7 +128,7 @@ impl Place {
 
     fn write_current(self, chunk: &Chunk, width: usize, write: &dyn Fn(&[AtomicU64])) {
         if let Some((tag, words)) = self.words(chunk, width)
-            && words::claim(tag, words, self.generation)
+            && words::claim(&chunk.again, tag, words, self.generation)
         {
             write(words);
         }
@@ -214,7 +219,10 @@ fn ensure(directory: &mut Directory, at: usize) -> &'static Chunk {
             .collect();
         *directory = Vec::leak(longer);
     }
-    directory[at].get_or_init(|| Box::leak(Box::new(Chunk([const { AtomicU64::new(0) }; WORDS]))))
+    directory[at].get_or_init(|| {
+        let (tags, words) = ([const { AtomicU32::new(0) }; WORDS], [const { AtomicU64::new(0) }; WORDS]);
+        Box::leak(Box::new(Chunk { again: AtomicBool::new(false), tags, words }))
+    })
 }
 
 /// What all lanes have, at about one moment.
@@ -246,23 +254,22 @@ impl Reading {
     /// reads ahead in all lanes at once.
     pub(crate) fn sums(&self, places: &[u64], sums: &mut Vec<u64>) {
         let chunk_of = |place: &u64| Place::unpack(*place).chunk();
-        let mut chunks: Vec<&Chunk> = Vec::with_capacity(self.directories.len());
+        let (mut first, mut others): (Vec<&Chunk>, Vec<&Chunk>) = (Vec::new(), Vec::new());
         for run in places.chunk_by(|one, next| chunk_of(one) == chunk_of(next)) {
-            let here = run.first().map_or(0, chunk_of);
-            chunks.clear();
-            chunks.extend(self.directories.iter().filter_map(|directory| directory.get(here)?.get()));
-            sums.extend(run.iter().map(|place| {
-                let (offset, generation) = (Place::unpack(*place).offset(), Place::unpack(*place).generation);
-                chunks.iter().fold(0_u64, |sum, chunk| {
-                    let mut word = 0;
-                    match chunk.0.get(offset..offset + 2) {
-                        Some([tag, found]) if words::read(tag, from_ref(found), generation, from_mut(&mut word)) => {
-                            sum.wrapping_add(word)
-                        }
-                        _ => sum,
-                    }
-                })
-            }));
+            let (here, before) = (run.first().map_or(0, chunk_of), sums.len());
+            loop {
+                first.clear();
+                others.clear();
+                for chunk in self.directories.iter().filter_map(|directory| directory.get(here)?.get()) {
+                    if words::are_first(&chunk.again) { first.push(chunk) } else { others.push(chunk) }
+                }
+                sums.extend(run.iter().map(|place| sum(Place::unpack(*place), &first, &others)));
+                if first.iter().all(|chunk| words::were_first(&chunk.again)) {
+                    break;
+                }
+                // That comes once in the life of a chunk.
+                sums.truncate(before);
+            }
         }
     }
 
@@ -277,6 +284,18 @@ impl Reading {
     }
 }
 
+/// The sum of a place of one word in its chunk of each lane: those where all words are of the first generation, and the others.
+#[inline]
+fn sum(place: Place, first: &[&Chunk], others: &[&Chunk]) -> u64 {
+    let (at, generation) = (place.offset(), place.generation);
+    let found = others.iter().filter_map(|chunk| words::read_one(&chunk.tags[at], &chunk.words[at], generation));
+    let sum = found.fold(0_u64, u64::wrapping_add);
+    if generation != words::FIRST {
+        return sum;
+    }
+    first.iter().fold(sum, |sum, chunk| sum.wrapping_add(chunk.words[at].load(Relaxed)))
+}
+
 /// Which words are handed out.
 struct Places {
     /// The first word that never was.
@@ -289,10 +308,9 @@ static PLACES: Mutex<Places> = Mutex::new(Places { next: 0, free: BTreeMap::new(
 
 /// A place of `width` words. `None` if there are none left, or none so wide.
 pub(crate) fn take(width: usize) -> Option<Place> {
-    let width = with_tag(width);
     let mut places = lock(&PLACES);
     if let Some(place) = places.free.get_mut(&width).and_then(Vec::pop) {
-        let generation = place.generation.checked_add(1).unwrap_or(1);
+        let generation = place.generation.checked_add(1).unwrap_or(words::FIRST);
         return Some(Place { at: place.at, generation });
     }
     if width > WORDS {
@@ -303,17 +321,12 @@ pub(crate) fn take(width: usize) -> Option<Place> {
         at = at.next_multiple_of(WORDS);
     }
     places.next = u32::try_from(at + width).ok()?;
-    Some(Place { at: u32::try_from(at).ok()?, generation: 1 })
+    Some(Place { at: u32::try_from(at).ok()?, generation: words::FIRST })
 }
 
 /// Gives a place of `width` words back. Its numbers are gone.
 pub(crate) fn give_back(place: Place, width: usize) {
-    lock(&PLACES).free.entry(with_tag(width)).or_default().push(place);
-}
-
-/// The words with the one that says the generation, an even number.
-const fn with_tag(width: usize) -> usize {
-    (width + 1).next_multiple_of(2)
+    lock(&PLACES).free.entry(width).or_default().push(place);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -395,11 +408,11 @@ mod tests {
 
     #[test]
     fn places_do_not_overlap() {
-        let mut places: Vec<_> = [200, 300, 1, 1, 511, 7].map(|width| (take(width).expect("a place"), width)).into();
-        assert_eq!(take(WORDS), None);
+        let mut places: Vec<_> = [200, 300, 1, 1, 512, 7].map(|width| (take(width).expect("a place"), width)).into();
+        assert_eq!(take(WORDS + 1), None);
         places.sort_by_key(|(place, _)| place.at);
         for pair in places.windows(2) {
-            assert!(pair[0].0.at as usize + pair[0].1 < pair[1].0.at as usize, "{places:?}");
+            assert!(pair[0].0.at as usize + pair[0].1 <= pair[1].0.at as usize, "{places:?}");
         }
     }
 }

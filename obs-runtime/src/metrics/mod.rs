@@ -73,7 +73,7 @@ mod words;
 
 /// The atomics of the words, under a name that a model of them can give to its own.
 mod sync {
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 }
 
 pub(crate) mod check;
