@@ -135,7 +135,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
 
     /// Shows the next series, in the order of their labels; says whether there are more.
     pub(crate) fn page(&self, cursor: &mut Cursor, viewer: &mut Viewer<'_>, exemplars: &Exemplars) -> bool {
-        let Cursor { after, sums, .. } = cursor;
+        let Cursor { after, near, sums, .. } = cursor;
         if C::OF_WORD.is_some() && after.is_none() {
             // The lock is free in between, for who has a new series.
             while self.lock().series.add_up(viewer.reading, sums) {}
@@ -143,7 +143,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         let all = self.lock();
         if C::ASKS {
             // Callbacks are asked without the lock: they may well use this metric.
-            let page = all.series.after(after.as_deref()).take(page_of::<C>());
+            let page = all.series.after(after.as_deref(), near).take(page_of::<C>());
             let found = |number| all.series.at(number).map(|(series, place)| (Arc::clone(series), place));
             let page: Vec<_> = page.filter_map(|(labels, number)| Some((labels.to_owned(), found(number)?))).collect();
             drop(all);
@@ -153,7 +153,8 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
             return after.is_some();
         }
         let mut last = None;
-        let page = all.series.after(after.as_deref()).take(page_of::<C>()).inspect(|(labels, _)| last = Some(*labels));
+        let page =
+            all.series.after(after.as_deref(), near).take(page_of::<C>()).inspect(|(labels, _)| last = Some(*labels));
         if let Some(of_word) = C::OF_WORD {
             page.for_each(|(labels, number)| {
                 let value = of_word(all.series.sum(number, sums, viewer.reading));

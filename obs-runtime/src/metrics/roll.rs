@@ -6,7 +6,7 @@ use crate::metrics::sorted::Sorted;
 /// The series of one metric, with where their numbers lie.
 pub(crate) struct Roll<S> {
     /// By the labels as they are written: equal for equal tuples and for no others, as quotes are escaped.
-    numbers: Sorted<usize>,
+    numbers: Sorted<u32>,
     /// By number, as they came. One that is gone leaves a gap, which the next one fills.
     series: Vec<Option<S>>,
     /// By number, too: what [`Place::pack`] makes of its place, or 0.
@@ -36,7 +36,7 @@ impl<S: Clone> Roll<S> {
     }
 
     pub(crate) fn get(&self, labels: &str) -> Option<(S, Option<Place>)> {
-        self.at(*self.numbers.get(labels)?).map(|(series, place)| (series.clone(), place))
+        self.at(*self.numbers.get(labels)? as usize).map(|(series, place)| (series.clone(), place))
     }
 
     /// Adds a series whose labels are not there yet.
@@ -54,11 +54,11 @@ impl<S: Clone> Roll<S> {
                 self.series.len() - 1
             }
         };
-        self.numbers.insert(labels, number);
+        self.numbers.insert(labels, number as u32);
     }
 
     pub(crate) fn remove(&mut self, labels: &str) -> Option<(S, Option<Place>)> {
-        let number = self.numbers.remove(labels)?;
+        let number = self.numbers.remove(labels)? as usize;
         let (series, place) = (self.series[number].take(), std::mem::take(&mut self.places[number]));
         self.gaps.push(number);
         Some((series?, unpack(place)))
@@ -72,8 +72,8 @@ impl<S: Clone> Roll<S> {
 
     /// The next few series after the one of these labels, or of all, in their order: labels and number.
     #[inline]
-    pub(crate) fn after(&self, labels: Option<&str>) -> impl Iterator<Item = (&str, usize)> {
-        self.numbers.after(labels).map(|(labels, number)| (labels, *number))
+    pub(crate) fn after(&self, labels: Option<&str>, near: &mut usize) -> impl Iterator<Item = (&str, usize)> {
+        self.numbers.after(labels, near).map(|(labels, number)| (labels, *number as usize))
     }
 
     /// The series of this number.
@@ -128,7 +128,9 @@ mod tests {
 
     fn shown(roll: &Roll<&'static str>, known: &Sums) -> Vec<(String, u64)> {
         let reading = Reading::now();
-        roll.after(None).map(|(labels, number)| (labels.to_owned(), roll.sum(number, known, &reading))).collect()
+        roll.after(None, &mut 0)
+            .map(|(labels, number)| (labels.to_owned(), roll.sum(number, known, &reading)))
+            .collect()
     }
 
     #[test]

@@ -154,6 +154,8 @@ pub(crate) struct Shown<'a> {
 pub(crate) struct Cursor {
     pub(crate) index: usize,
     pub(crate) after: Option<String>,
+    /// About where that is.
+    pub(crate) near: usize,
     pub(crate) sums: Sums,
 }
 
