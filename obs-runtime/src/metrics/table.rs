@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::hint::select_unpredictable;
 use std::ptr;
 use std::sync::atomic::{
@@ -31,8 +32,8 @@ pub(crate) struct Row {
 enum Told {
     /// Its texts: their ends, and the rest of them, one after the other.
     Texts(Box<[Ends]>, Box<[[u8; 16]]>),
-    /// Where its texts are, and will be as long as the program runs. It is the other row that has the mark.
-    Addresses(Box<[&'static str]>, Arc<Row>),
+    /// Where its texts are, and will be as long as the program runs.
+    Addresses(Box<[&'static str]>),
 }
 
 /// A series that is looked for. A type for each way, so that each way is compiled for itself.
@@ -76,6 +77,8 @@ struct Newest {
     table: Table,
     /// How many slots are taken.
     taken: usize,
+    /// By the address of a row that is told by texts, the row of the same series that is told by their addresses.
+    twins: HashMap<usize, Arc<Row>>,
 }
 
 /// The tables that a thread keeps. Those of other metrics that had the same number before differ in their version.
@@ -89,13 +92,8 @@ thread_local! {
 static NUMBERS: Mutex<(Vec<usize>, usize)> = Mutex::new((Vec::new(), 0));
 
 impl Row {
-    /// The place of the series, packed, or [`THERE`]; 0 if it is gone.
-    #[inline(always)]
-    fn mark(&self) -> u64 {
-        match &self.told {
-            Told::Texts(..) => self.mark.load(Acquire),
-            Told::Addresses(_, row) => row.mark.load(Acquire),
-        }
+    fn new(told: Told, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) -> Arc<Self> {
+        Arc::new(Row { mark: AtomicU64::new(place.map_or(THERE, Place::pack)), told, series })
     }
 }
 
@@ -138,7 +136,7 @@ impl Wanted for ByAddresses<'_> {
 
     #[inline(always)]
     fn is(&self, told: &Told) -> bool {
-        let Told::Addresses(texts, _) = told else { return false };
+        let Told::Addresses(texts) = told else { return false };
         texts.len() == self.0.len() && texts.iter().zip(self.0).all(|(own, text)| ptr::eq(*own, *text))
     }
 }
@@ -152,7 +150,7 @@ impl Finder {
         });
         let table = Table::new(8);
         let version = AtomicU64::new(table.version);
-        Finder { at, seed: Seed::own(), version, newest: Mutex::new(Newest { table, taken: 0 }) }
+        Finder { at, seed: Seed::own(), version, newest: Mutex::new(Newest { table, taken: 0, twins: HashMap::new() }) }
     }
 
     /// The series of the labels with these texts, as `found` wants it by its mark, if this thread has the newest table. Sets of
@@ -211,13 +209,12 @@ impl Finder {
     pub(crate) fn insert(&self, key: &Key, place: Option<Place>, series: Arc<dyn Any + Send + Sync>) {
         let texts: Vec<&str> = key.texts().collect();
         self.want(&texts, |wanted| {
-            let mark = AtomicU64::new(place.map_or(THERE, Place::pack));
-            let row = Arc::new(Row { mark, told: wanted.told(), series: Arc::clone(&series) });
+            let row = Row::new(wanted.told(), place, Arc::clone(&series));
             let mut newest = lock(&self.newest);
             if let Some(texts) = key.lasting() {
-                let told = Told::Addresses(texts.into(), Arc::clone(&row));
-                let here = Arc::new(Row { mark: AtomicU64::new(THERE), told, series });
-                self.put(&mut newest, hash_of_addresses(texts), here);
+                let twin = Row::new(Told::Addresses(texts.into()), place, series);
+                newest.twins.insert(Arc::as_ptr(&row).addr(), Arc::clone(&twin));
+                self.put(&mut newest, hash_of_addresses(texts), twin);
             }
             self.put(&mut newest, wanted.hash, row);
             Some(())
@@ -226,7 +223,7 @@ impl Finder {
 
     fn put(&self, newest: &mut Newest, hash: u64, row: Arc<Row>) {
         if (newest.taken + 1) * 2 > newest.table.slots.len() {
-            *newest = newest.table.grown();
+            newest.grow();
             self.version.store(newest.table.version, Release);
         }
         newest.table.insert(hash, row);
@@ -237,9 +234,11 @@ impl Finder {
     pub(crate) fn remove(&self, key: &Key) {
         let texts: Vec<&str> = key.texts().collect();
         self.want(&texts, |wanted| {
-            let newest = lock(&self.newest);
-            let (_, row) = newest.table.find(wanted)?;
+            let mut newest = lock(&self.newest);
+            let Newest { table, twins, .. } = &mut *newest;
+            let (_, row) = table.find(wanted)?;
             row.mark.store(0, Release);
+            twins.remove(&ptr::from_ref(row).addr())?.mark.store(0, Release);
             Some(())
         });
     }
@@ -255,8 +254,9 @@ impl Slot {
     /// The row that is here, if it is this one and not gone, with what its mark says.
     #[inline(always)]
     fn row(&self, wanted: &impl Wanted) -> Option<(u64, &Row)> {
-        let row = &**self.row.get().filter(|row| wanted.is(&row.told))?;
-        Some((row.mark(), row)).filter(|(mark, _)| *mark != 0)
+        let row = &**self.row.get()?;
+        let mark = row.mark.load(Acquire);
+        (mark != 0 && wanted.is(&row.told)).then_some((mark, row))
     }
 }
 
@@ -311,18 +311,18 @@ impl Table {
             slot.hash.store(hash, Release);
         }
     }
+}
 
-    /// A table with room for as many again, without the rows that are gone.
-    fn grown(&self) -> Newest {
-        let rows: Vec<_> = self
-            .slots
-            .iter()
-            .filter_map(|slot| Some((slot.hash.load(Relaxed), slot.row.get()?)))
-            .filter(|(_, row)| row.mark() != 0)
-            .collect();
+impl Newest {
+    /// Takes a table with room for as many again, without the rows that are gone.
+    fn grow(&mut self) {
+        let slots = self.table.slots.iter();
+        let rows = slots.filter_map(|slot| Some((slot.hash.load(Relaxed), slot.row.get()?)));
+        let rows: Vec<_> = rows.filter(|(_, row)| row.mark.load(Relaxed) != 0).collect();
         let table = Table::new((rows.len() * 4).next_power_of_two().max(8));
         rows.iter().for_each(|(hash, row)| table.insert(*hash, Arc::clone(row)));
-        Newest { table, taken: rows.len() }
+        self.taken = rows.len();
+        self.table = table;
     }
 }
 
