@@ -38,6 +38,9 @@ enum Told {
 
 /// A series that is looked for. A type for each way, so that each way is compiled for itself.
 trait Wanted {
+    /// Whether the rest of the search is so quick that one mispredicted branch weighs much.
+    const QUICK: bool;
+
     fn hash(&self) -> u64;
 
     fn is(&self, told: &Told) -> bool;
@@ -98,6 +101,8 @@ impl Row {
 }
 
 impl Wanted for ByTexts<'_> {
+    const QUICK: bool = false;
+
     #[inline(always)]
     fn hash(&self) -> u64 {
         self.hash
@@ -129,6 +134,8 @@ impl ByTexts<'_> {
 }
 
 impl Wanted for ByAddresses<'_> {
+    const QUICK: bool = true;
+
     #[inline(always)]
     fn hash(&self) -> u64 {
         hash_of_addresses(self.0)
@@ -167,14 +174,15 @@ impl Finder {
     }
 
     #[inline(always)]
-    fn find_here<R>(&self, wanted: &impl Wanted, found: fn(u64, &Row) -> Option<R>) -> Option<R> {
+    fn find_here<R, W: Wanted>(&self, wanted: &W, found: fn(u64, &Row) -> Option<R>) -> Option<R> {
         KEPT.try_with(|kept| {
             let kept = kept.try_borrow().ok()?;
             let table = kept.get(self.at)?.as_ref()?;
             if table.version != self.version.load(Acquire) {
                 return None;
             }
-            table.find(wanted).and_then(|(mark, row)| found(mark, row))
+            let row = if W::QUICK { table.find_soon(wanted) } else { None };
+            row.or_else(|| table.find(wanted)).and_then(|(mark, row)| found(mark, row))
         })
         .ok()?
     }
@@ -278,18 +286,20 @@ impl Table {
         self.slots.get((hash as usize).wrapping_add(step) & (self.slots.len() - 1))
     }
 
+    /// The row, with what its mark says, if it is in one of the first two slots. Which of them cannot be foretold, so there is no
+    /// branch between them.
+    #[inline(always)]
+    fn find_soon(&self, wanted: &impl Wanted) -> Option<(u64, &Row)> {
+        let hash = wanted.hash();
+        let (first, second) = (self.slot(hash, 0)?, self.slot(hash, 1)?);
+        let slot = select_unpredictable(second.hash.load(Acquire) == hash, second, first);
+        if slot.hash.load(Acquire) == hash { slot.row(wanted) } else { None }
+    }
+
     /// The row, with what its mark says.
     #[inline(always)]
     fn find(&self, wanted: &impl Wanted) -> Option<(u64, &Row)> {
         let hash = wanted.hash();
-        // Which of the first two it is cannot be foretold, so there is no branch between them.
-        let (first, second) = (self.slot(hash, 0)?, self.slot(hash, 1)?);
-        let slot = select_unpredictable(second.hash.load(Acquire) == hash, second, first);
-        if slot.hash.load(Acquire) == hash
-            && let Some(found) = slot.row(wanted)
-        {
-            return Some(found);
-        }
         for slot in self.probe(hash) {
             match slot.hash.load(Acquire) {
                 0 => return None,
