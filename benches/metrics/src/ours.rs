@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use obs_runtime::{Counter, Gauge, Histogram, LabelSet, LabelValue, MetricSet, StateMachine, Tracked, observed};
 
 use crate::{BUCKETS, Case, PATHS};
@@ -55,6 +57,18 @@ pub struct Open {
     pub status: Text,
 }
 
+/// A text that could be anywhere, so that it is read.
+#[derive(LabelValue)]
+#[label(max = 100_000)]
+pub struct Read(pub Cow<'static, str>);
+
+#[derive(LabelSet)]
+pub struct OpenRead {
+    pub method: Read,
+    pub path: Read,
+    pub status: Read,
+}
+
 #[derive(MetricSet)]
 struct Set {
     /// Requests.
@@ -64,6 +78,8 @@ struct Set {
     closed_seconds: Histogram<Closed>,
     /// Requests.
     open_total: Counter<Open>,
+    /// Requests.
+    read_total: Counter<OpenRead>,
     /// Durations.
     #[metric(buckets = BUCKETS.as_slice())]
     open_seconds: Histogram<Open>,
@@ -100,6 +116,11 @@ pub fn cases() -> Vec<Case> {
         path: Text(PATHS[pick.path as usize % 8]),
         status: Text(crate::STATUSES[pick.status as usize % 5]),
     };
+    let read = |pick: &crate::Pick| OpenRead {
+        method: Read(Cow::Borrowed(crate::METHODS[pick.method as usize % 4])),
+        path: Read(Cow::Borrowed(PATHS[pick.path as usize % 8])),
+        status: Read(Cow::Borrowed(crate::STATUSES[pick.status as usize % 5])),
+    };
     vec![
         Case::new("Nothing but the choice of a series", "the loop", move |pick| {
             std::hint::black_box(closed(pick));
@@ -110,6 +131,9 @@ pub fn cases() -> Vec<Case> {
         }),
         Case::new("Counter, 3 dynamic labels, hit", "obs-runtime", move |pick| {
             set.open_total.with(open(pick)).inc();
+        }),
+        Case::new("Counter, 3 dynamic labels whose texts are read, hit", "obs-runtime", move |pick| {
+            set.read_total.with(read(pick)).inc();
         }),
         Case::new("Histogram, 3 dynamic labels, 12 buckets", "obs-runtime", move |pick| {
             set.open_seconds.with(open(pick)).observe(pick.seconds);
