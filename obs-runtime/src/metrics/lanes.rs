@@ -407,6 +407,29 @@ mod tests {
     }
 
     #[test]
+    fn places_are_summed_for_themselves_also_where_words_were_begun_anew() {
+        let [one, gone, two] = [1, 2, 3].map(|n| {
+            let place = take(1).expect("a place");
+            place.add(1, 0, n);
+            place
+        });
+        give_back(gone, 1);
+        let new = take(1).expect("a place");
+        let sums = |places: [Place; 4]| {
+            let mut sums = Vec::new();
+            Reading::now().sums(&places.map(Place::pack), &mut sums);
+            sums
+        };
+        assert_eq!(sums([one, gone, new, two]), [1, 2, 0, 3]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| new.add(1, 0, 7));
+        });
+        new.add(1, 0, 1);
+        let [of_one, _, of_new, of_two] = sums([one, gone, new, two])[..] else { panic!("one sum each") };
+        assert_eq!([of_one, of_new, of_two], [1, 8, 3]);
+    }
+
+    #[test]
     fn places_do_not_overlap() {
         let mut places: Vec<_> = [200, 300, 1, 1, 512, 7].map(|width| (take(width).expect("a place"), width)).into();
         assert_eq!(take(WORDS + 1), None);
