@@ -622,6 +622,35 @@ fn texts_that_differ_in_one_byte_anywhere_are_series_of_their_own() {
 }
 
 #[test]
+fn series_of_texts_of_any_length_are_found_again_also_where_they_went_and_came_back() {
+    #[derive(LabelValue)]
+    #[label(max = 100)]
+    struct Text(String);
+    #[derive(LabelSet)]
+    struct Labels {
+        text: Text,
+        more: Text,
+    }
+    #[derive(MetricSet)]
+    struct Texts {
+        /// Texts of all lengths.
+        texts_total: Counter<Labels>,
+    }
+    let set = Texts::new();
+    let labels = |length| Labels { text: Text("a".repeat(length)), more: Text("b".repeat(70 - length)) };
+    let count = || (0..=70).for_each(|length| set.texts_total.with(labels(length)).inc());
+    let counts = || {
+        let text = text_of(&set);
+        lines(&text, "texts_total").iter().map(|line| line.rsplit(' ').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    (0..3).for_each(|_| count());
+    assert_eq!(counts(), vec![Some(String::from("3")); 71]);
+    assert!((0..=70).all(|length| set.texts_total.remove(&labels(length))));
+    (0..2).for_each(|_| count());
+    assert_eq!(counts(), vec![Some(String::from("2")); 71]);
+}
+
+#[test]
 fn texts_of_the_program_are_one_series_wherever_they_are_and_only_if_they_are_equal() {
     #[derive(LabelValue)]
     #[label(max = 100)]

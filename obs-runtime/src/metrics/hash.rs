@@ -3,46 +3,25 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
-/// A text by its length and its two ends, which are all of it up to [`Ends::ALL`] bytes.
+/// The two ends of a text, which with its length are all of it up to [`SHORT`] bytes. Those of a longer one are its last sixteen
+/// bytes; of a shorter one, some bytes are in both.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Ends {
-    length: usize,
-    first: u64,
-    last: u64,
-}
+pub(crate) struct Ends(u64, u64);
+
+/// Longer texts are not told by their ends and length alone.
+pub(crate) const SHORT: usize = 16;
 
 impl Ends {
-    pub(crate) const ALL: usize = 16;
-
-    /// Those of a longer text are its last sixteen bytes; of a shorter one, some bytes are in both.
+    /// What stands for them of a text that stays where it is: where that is, and its length.
     #[inline(always)]
-    pub(crate) fn of(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let length = bytes.len();
-        let (first, last) = if let Some(sixteen) = bytes.last_chunk() {
-            halves(sixteen)
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-            (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-        } else if let [first, .., last] = bytes {
-            (u64::from(*first) << 8 | u64::from(bytes[length / 2]), u64::from(*last))
-        } else {
-            (bytes.first().map_or(0, |byte| u64::from(*byte)), 0)
-        };
-        Ends { length, first, last }
+    pub(crate) fn at(text: &'static str) -> Self {
+        Ends(text.as_ptr().addr() as u64, text.len() as u64)
     }
 
-    /// All of it at once: what differs is anywhere.
+    /// In which bits they differ.
     #[inline(always)]
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        (self.length ^ other.length) as u64 | (self.first ^ other.first) | (self.last ^ other.last) == 0
-    }
-
-    /// The rest of `text`, whose ends these are, and some bytes of them once more.
-    #[inline(always)]
-    pub(crate) fn rest(self, text: &str) -> &[[u8; 16]] {
-        if self.length > Self::ALL { text.as_bytes().as_chunks().0 } else { &[] }
+    pub(crate) fn differ(&self, other: &Self) -> u64 {
+        (self.0 ^ other.0) | (self.1 ^ other.1)
     }
 }
 
@@ -61,34 +40,70 @@ impl Seed {
         *SEED
     }
 
-    /// The hash of a tuple of texts with these ends, never 0. It is different for other boundaries, too.
+    /// Reads texts: their ends, their hash, which is different for other boundaries, too, and their lengths, a byte each, of long
+    /// ones only that they are.
     #[inline(always)]
-    pub(crate) fn hash(self, texts: &[&str], ends: &[Ends]) -> u64 {
-        let hash = texts.iter().zip(ends).fold(0_u64, |hash, (text, ends)| {
-            let rest = ends.rest(text).iter().map(halves);
-            let state = rest.fold(self.0, |state, (a, b)| fold(a ^ state, b ^ self.1));
-            let text = fold(ends.first ^ state, ends.last ^ self.1);
+    pub(crate) fn read(self, texts: &[&str], ends: &mut [Ends]) -> (u64, u64) {
+        let (mut hash, mut lengths) = (0_u64, 0_u64);
+        for (text, ends) in texts.iter().zip(ends) {
+            let (own, state, length) = self.text(text.as_bytes());
+            *ends = own;
             // Each for itself until here, so that the processor works on them at the same time.
-            hash.rotate_left(23).wrapping_add(text).wrapping_add((ends.length as u64).wrapping_mul(ODD))
-        });
+            hash = hash.rotate_left(23).wrapping_add(fold(own.0 ^ state, own.1 ^ self.1));
+            lengths = lengths << 8 | length as u64;
+        }
         // Sums of few terms lie close together.
-        fold(hash ^ self.0, ODD) | 1 << 63
+        (fold(hash ^ self.0, lengths ^ ODD), lengths)
+    }
+
+    /// The ends of a text, what its hash begins with, and its length, if it is short.
+    #[inline(always)]
+    fn text(self, text: &[u8]) -> (Ends, u64, usize) {
+        let length = text.len();
+        let ends = if length < 8 {
+            if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+                Ends(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+            } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+                Ends(u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into())
+            } else {
+                Ends(text.first().map_or(0, |byte| u64::from(*byte)), 0)
+            }
+        } else if length > SHORT
+            && let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk())
+        {
+            let state = if length < 2 * SHORT { self.sixteen(self.0, first) } else { self.long(text) };
+            let (first, last) = halves(last);
+            return (Ends(first, last), state.wrapping_add((length as u64).wrapping_mul(ODD)), SHORT + 1);
+        } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+            Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        } else {
+            Ends::default()
+        };
+        (ends, self.0, length)
+    }
+
+    #[inline(never)]
+    fn long(self, text: &[u8]) -> u64 {
+        text.as_chunks().0.iter().fold(self.0, |state, sixteen| self.sixteen(state, sixteen))
+    }
+
+    #[inline(always)]
+    fn sixteen(self, state: u64, sixteen: &[u8; 16]) -> u64 {
+        let (first, last) = halves(sixteen);
+        fold(first ^ state, last ^ self.1)
     }
 }
 
-/// A hash of where texts are, never 0. Nobody chooses that, so it needs no seed.
+/// A hash of where texts are. Nobody chooses that, so it needs no seed.
 #[inline(always)]
-pub(crate) fn hash_of_addresses(texts: &[&'static str]) -> u64 {
-    let hash = texts.iter().fold(0_u64, |hash, text| {
-        hash.rotate_left(21) ^ text.as_ptr().addr() as u64 ^ (text.len() as u64).rotate_left(48)
-    });
-    fold(hash, ODD) | 1 << 63
+pub(crate) fn hash_of_addresses(ends: &[Ends]) -> u64 {
+    fold(ends.iter().fold(0_u64, |hash, ends| hash.rotate_left(21) ^ ends.0 ^ ends.1.rotate_left(48)), ODD)
 }
 
 /// The hash of a few texts.
 #[inline]
 pub(crate) fn hash<const N: usize>(texts: [&str; N]) -> u64 {
-    Seed::own().hash(&texts, &texts.map(Ends::of))
+    Seed::own().read(&texts, &mut [Ends::default(); N]).0
 }
 
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -113,8 +128,9 @@ mod tests {
     use super::*;
 
     fn same(a: &str, b: &str) -> bool {
-        let (ends_of_a, ends_of_b) = (Ends::of(a), Ends::of(b));
-        ends_of_a.same(&ends_of_b) && ends_of_a.rest(a) == ends_of_b.rest(b)
+        let ((a_ends, _, a_length), (b_ends, _, b_length)) =
+            (Seed::own().text(a.as_bytes()), Seed::own().text(b.as_bytes()));
+        a_length == b_length && a_ends.differ(&b_ends) == 0 && (a_length <= SHORT || a == b)
     }
 
     proptest! {

@@ -53,7 +53,20 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
 
     #[inline(never)]
     fn hit_by_text(&self, labels: &L) -> Option<At<'static, L, C>> {
-        LabelVisitor::texts(labels, |texts| self.finder.find(texts, Self::found))
+        LabelVisitor::texts(labels, |texts| self.finder.find(texts, |row| Self::is_long(row, labels), Self::found))
+            .or_else(|| self.hit_late(labels))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hit_late(&self, labels: &L) -> Option<At<'static, L, C>> {
+        LabelVisitor::texts(labels, |texts| self.finder.find_late(texts, Self::found))
+    }
+
+    /// Reads the labels once more, so that of short ones nothing need be kept until the row is found.
+    #[inline(never)]
+    fn is_long(row: &Row, labels: &L) -> bool {
+        LabelVisitor::texts(labels, |texts| row.is_long(texts).then_some(())).is_some()
     }
 
     /// The series of `labels`; it is there from now on.
