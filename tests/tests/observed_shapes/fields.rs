@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 
 #[observed(user_id, ?tags, %size, doubled = size * 2, shout = %user_id.to_uppercase(), nothing, something)]
@@ -13,6 +15,26 @@ fn each_form_keeps_its_type_or_becomes_text() {
         spans(&seen),
         r#"record_all{user_id="u1",tags="[1, 2]",size="21",doubled=42,shout="U1",something=7} ok"#
     );
+}
+
+#[observed(id, late(found), ?tags, %size, nothing, host, ratio)]
+fn listed(id: &str, tags: &[u8], size: u64, nothing: Option<Ipv4Addr>, host: Option<Ipv4Addr>, ratio: f32) {
+    record!(found = id.len());
+}
+
+#[observed(id, late(found), ?tags, %size, nothing, host, ratio, more = 1)]
+async fn computed(id: &str, tags: &[u8], size: u64, nothing: Option<Ipv4Addr>, host: Option<Ipv4Addr>, ratio: f32) {
+    record!(found = id.len());
+}
+
+#[test]
+fn fields_are_the_same_whether_all_are_arguments_or_one_is_computed() {
+    let (id, tags, host) = ("i", &[1, 2], Some(Ipv4Addr::LOCALHOST));
+    let fields = r#"id="i",tags="[1, 2]",size="21",host="127.0.0.1",ratio=0.5"#;
+    let seen = capture(|| listed(id, tags, 21, None, host, 0.5));
+    assert_eq!(spans(&seen), format!("listed{{{fields},found=1}} ok"));
+    let seen = capture(|| now(computed(id, tags, 21, None, host, 0.5)));
+    assert_eq!(spans(&seen), format!("computed{{{fields},more=1,found=1}} ok"));
 }
 
 #[observed(agent_id, user_id, late(bytes))]
