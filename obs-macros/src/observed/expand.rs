@@ -383,15 +383,8 @@ impl<'a> Expansion<'a> {
 
 /// The statement that gives what the tokens `value` stand for to `__obs_visit` at `index`.
 pub(crate) fn visited(rt: &Runtime, form: Form, value: &TokenStream, index: usize, at: Span) -> TokenStream {
-    let index = Literal::usize_unsuffixed(index);
-    if form == Form::Plain {
-        // The usual form, with as little as may be for the compiler to check.
-        let visit = visit(rt, form, &quote_spanned!(at=> &(#value)), &index, at);
-        return quote_spanned!(at=> #visit;);
-    }
-    let given = Ident::new("__obs_value", at);
-    let visit = visit(rt, form, &given, &index, at);
-    quote_spanned!(at=> match &(#value) { #given => #visit, };)
+    let visit = visit(rt, form, &quote_spanned!(at=> &(#value)), &Literal::usize_unsuffixed(index), at);
+    quote_spanned!(at=> #visit;)
 }
 
 /// Gives the value that `value` refers to, to `__obs_visit` at `index`. All tokens are at `at`, so that a value which cannot
