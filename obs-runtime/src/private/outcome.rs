@@ -101,6 +101,7 @@ pub fn verdict<R: ?Sized>(judge: impl Judge<R>, value: &R) -> Verdict {
 }
 
 /// A judge that is a closure.
+#[derive(Clone, Copy)]
 pub struct By<J>(pub J);
 
 impl<R: ?Sized, J: Fn(&R) -> Verdict> Judge<R> for By<J> {
@@ -216,29 +217,12 @@ impl<T: ?Sized> Judge<T> for NoError {
 /// `err(Debug)`: a `Result` whose error is told by its `Debug`.
 #[inline]
 pub fn by_debug<T, E: Debug>(_: &Result<T, E>) -> AskedAlready<Result<T, E>> {
-    C0::of(Asked(PhantomData, Told(|value| ByDebug.__obs_verdict(value))))
+    C0::of(Asked(PhantomData, By(|value| ByDebug.__obs_verdict(value))))
 }
 
-/// The second chain, where the first was not asked.
-type AskedAlready<R> = C0<Asked<R, Told<R>>>;
-
-/// How an error is told, decided already. It fits any value, so that an error without `Debug` is refused once and not here again.
-pub struct Told<R>(fn(&R) -> Verdict);
-
-impl<R> Clone for Told<R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R> Copy for Told<R> {}
-
-impl<R> Judge<R> for Told<R> {
-    #[inline]
-    fn __obs_verdict(&self, value: &R) -> Verdict {
-        (self.0)(value)
-    }
-}
+/// The second chain, where the first was not asked: how the error is told fits any value, so that an error without `Debug` is
+/// refused once and not here again.
+type AskedAlready<R> = C0<Asked<R, By<fn(&R) -> Verdict>>>;
 
 chain! {
     /// Who judges: a value that says it itself, or the value in an `Ok` and a classified error. Boxed futures are refused.
