@@ -1,7 +1,8 @@
 //! Chains of types: of the levels, each of which derefs to the next, a method call finds the first that has the method.
 //!
-//! What a level costs the compiler, each annotated function pays: every method of the chain is looked at on every level that is
-//! passed, and each of those is a call of `deref` to be checked. So chains are short, and take `self` by value.
+//! What a level costs the compiler, each use of the chain pays: every method of the chain is looked at on every level that is
+//! passed, and each of those is a call of `deref` to be checked. So the chains that nearly every annotated function asks, those of
+//! fields and of outcomes, are short and take `self` by value.
 
 /// Builds a chain over what is asked about: each level derefs to the next.
 macro_rules! chain {
