@@ -50,31 +50,9 @@ impl Place {
     }
 }
 
-#[test]
-fn a_reader_sees_numbers_of_its_generation_or_none() {
-    loom::model(|| {
-        let place = Arc::new(Place::new());
-        let writer = {
-            let place = Arc::clone(&place);
-            thread::spawn(move || {
-                assert!(place.write(1, 10));
-                assert!(place.write(2, 1));
-            })
-        };
-        for generation in [1, 2] {
-            if let Some(seen) = place.read(generation) {
-                let most = if generation == 1 { 10 } else { 1 };
-                assert!(seen.iter().all(|word| [0, most].contains(word)), "{generation}: {seen:?}");
-            }
-        }
-        writer.join().unwrap();
-        assert_eq!((place.read(1), place.read(2)), (None, Some([1, 1])));
-    });
-}
-
-#[test]
-fn a_reader_that_looks_at_no_tags_sees_numbers_of_the_first_generation_or_none() {
-    loom::model(|| {
+/// Lets `read` look while a thread writes 10 in the first generation, then 1 in the second; and once more when it is done.
+fn while_begun_anew(read: impl Fn(&Place) + Send + Sync + 'static, done: impl Fn(&Place) + Send + Sync + 'static) {
+    loom::model(move || {
         let place = Arc::new(Place::new());
         let writer = {
             let place = Arc::clone(&place);
@@ -83,8 +61,29 @@ fn a_reader_that_looks_at_no_tags_sees_numbers_of_the_first_generation_or_none()
                 assert!(place.write(words::FIRST + 1, 1));
             })
         };
-        assert!([None, Some(0), Some(10)].contains(&place.read_first()));
+        read(&place);
         writer.join().unwrap();
+        done(&place);
+    });
+}
+
+#[test]
+fn a_reader_sees_numbers_of_its_generation_or_none() {
+    let read = |place: &Place| {
+        for generation in [1, 2] {
+            if let Some(seen) = place.read(generation) {
+                let most = if generation == 1 { 10 } else { 1 };
+                assert!(seen.iter().all(|word| [0, most].contains(word)), "{generation}: {seen:?}");
+            }
+        }
+    };
+    while_begun_anew(read, |place| assert_eq!((place.read(1), place.read(2)), (None, Some([1, 1]))));
+}
+
+#[test]
+fn a_reader_that_looks_at_no_tags_sees_numbers_of_the_first_generation_or_none() {
+    let read = |place: &Place| assert!([None, Some(0), Some(10)].contains(&place.read_first()));
+    while_begun_anew(read, |place| {
         assert_eq!(place.read_first(), None);
         assert_eq!(words::read_one(&place.tag, &place.words[0], words::FIRST + 1), Some(1));
     });
