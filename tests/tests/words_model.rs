@@ -62,7 +62,7 @@ fn while_begun_anew(read: impl Fn(&Place) + Send + Sync + 'static, done: impl Fn
             })
         };
         read(&place);
-        writer.join().unwrap();
+        writer.join().expect("the writer is done");
         done(&place);
     });
 }
