@@ -1,6 +1,7 @@
 //! Where to look for labels in a table, quickly.
 
 use std::hash::{BuildHasher, RandomState};
+use std::hint::select_unpredictable;
 use std::sync::LazyLock;
 
 /// The two ends of a text, which with its length are all of it up to [`SHORT`] bytes. Those of a longer one are its last sixteen
@@ -16,6 +17,21 @@ impl Ends {
     #[inline(always)]
     pub(crate) fn at(text: &'static str) -> Self {
         Ends(text.as_ptr().addr() as u64, text.len() as u64)
+    }
+
+    /// Those of a text of less than eight bytes. How many it has is often foretold wrongly, which takes longer than to read it
+    /// twice: so nothing branches on it.
+    #[inline(always)]
+    fn few(text: &[u8]) -> Self {
+        let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+            return Ends(text.first().map_or(0, |byte| u64::from(*byte)), 0);
+        };
+        let two = u64::from(u16::from_le_bytes(*first)) | u64::from(u16::from_le_bytes(*last)) << 16;
+        let is_four = text.len() >= 4;
+        let four = select_unpredictable(is_four, text, &[0; 4]);
+        let first_four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        let last_four = four.last_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        Ends(select_unpredictable(is_four, first_four.into(), two), last_four.into())
     }
 
     /// In which bits they differ.
@@ -60,26 +76,17 @@ impl Seed {
     #[inline(always)]
     fn text(self, text: &[u8]) -> (Ends, u64, usize) {
         let length = text.len();
-        let ends = if length < 8 {
-            if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-                Ends(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-            } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-                Ends(u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into())
-            } else {
-                Ends(text.first().map_or(0, |byte| u64::from(*byte)), 0)
-            }
-        } else if length > SHORT
-            && let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk())
-        {
-            let state = if length < 2 * SHORT { self.sixteen(self.0, first) } else { self.long(text) };
-            let (first, last) = halves(last);
-            return (Ends(first, last), state.wrapping_add((length as u64).wrapping_mul(ODD)), SHORT + 1);
-        } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-            Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-        } else {
-            Ends::default()
+        let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+            return (Ends::few(text), self.0, length);
         };
-        (ends, self.0, length)
+        match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) if length > SHORT => {
+                let state = if length < 2 * SHORT { self.sixteen(self.0, first) } else { self.long(text) };
+                let (first, last) = halves(last);
+                (Ends(first, last), state.wrapping_add((length as u64).wrapping_mul(ODD)), SHORT + 1)
+            }
+            _ => (Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last)), self.0, length),
+        }
     }
 
     #[inline(never)]
