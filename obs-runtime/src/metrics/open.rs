@@ -12,7 +12,7 @@ use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::roll::Roll;
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
-use crate::metrics::table::{Finder, Row, THERE};
+use crate::metrics::table::{self, Finder, Row, THERE};
 use crate::metrics::text;
 
 pub(crate) struct Open<L, C: Cell> {
@@ -43,49 +43,39 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
         Open { descriptor, finder: Finder::new(), all }
     }
 
-    /// The series of `labels`, if this thread has seen that it is there and their texts are.
-    // Once for each set of labels and not at each call: so the number of labels is known, and nothing loops.
-    #[inline(never)]
+    /// The series of `labels`, if this thread has seen that it is there.
+    // At each call, so that labels which need not be in memory are not. What takes long is there once for each number of labels.
+    #[inline(always)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
-        LabelVisitor::lasting(labels, |texts| self.finder.find_at(texts, Self::found))
-            .or_else(|| self.hit_by_text(labels))
+        if C::IN_LANES {
+            self.look(labels, table::place).map(|place| At::Lanes(place.get()))
+        } else {
+            self.look(labels, table::series)?.downcast().ok().map(At::shared)
+        }
     }
 
-    #[inline(never)]
-    fn hit_by_text(&self, labels: &L) -> Option<At<'static, L, C>> {
-        LabelVisitor::texts(labels, |texts| self.finder.find(texts, |row| Self::is_long(row, labels), Self::found))
-            .or_else(|| self.hit_late(labels))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn hit_late(&self, labels: &L) -> Option<At<'static, L, C>> {
-        LabelVisitor::texts(labels, |texts| self.finder.find_late(texts, Self::found))
-    }
-
-    /// Reads the labels once more, so that of short ones nothing need be kept until the row is found.
-    #[inline(never)]
-    fn is_long(row: &Row, labels: &L) -> bool {
-        LabelVisitor::texts(labels, |texts| row.is_long(texts).then_some(())).is_some()
+    #[inline(always)]
+    fn look<R>(&self, labels: &L, found: impl Fn(u64, &Row) -> Option<R> + Copy) -> Option<R> {
+        LabelVisitor::lasting(labels, |texts| self.finder.find_at(texts, found))
+            .or_else(|| LabelVisitor::texts(labels, |texts| self.finder.find(texts, found)))
     }
 
     /// The series of `labels`; it is there from now on.
     #[cold]
     #[inline(never)]
     pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
-        let texts = LabelVisitor::key(labels.get());
-        let found = self.finder.find_anew(&texts.texts().collect::<Vec<_>>(), Self::found);
-        found.unwrap_or_else(|| self.appear(labels.into_shared()))
+        LabelVisitor::texts(labels.get(), |texts| self.finder.find_late(texts, Self::found))
+            .or_else(|| self.find_anew(labels.get()))
+            .unwrap_or_else(|| self.appear(labels.into_shared()))
     }
 
-    #[inline(always)]
+    fn find_anew(&self, labels: &L) -> Option<At<'static, L, C>> {
+        let texts = LabelVisitor::key(labels);
+        self.finder.find_anew(&texts.texts().collect::<Vec<_>>(), Self::found)
+    }
+
     fn found(mark: u64, row: &Row) -> Option<At<'static, L, C>> {
-        if mark == THERE { Self::found_there(row) } else { Some(At::Lanes(mark)) }
-    }
-
-    #[inline(never)]
-    fn found_there(row: &Row) -> Option<At<'static, L, C>> {
-        Arc::clone(&row.series).downcast().ok().map(At::shared)
+        if mark == THERE { Arc::clone(&row.series).downcast().ok().map(At::shared) } else { Some(At::Lanes(mark)) }
     }
 
     fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::iter;
 use std::mem;
+use std::num::NonZeroU64;
 use std::ptr;
 use std::sync::atomic::{
     AtomicU64,
@@ -80,6 +81,22 @@ thread_local! {
 /// The numbers that are free again, and the first that never was taken.
 static NUMBERS: Mutex<(Vec<usize>, usize)> = Mutex::new((Vec::new(), 0));
 
+/// Shows as many of a slice as there are, as an array; nothing where there are more than [`MOST`].
+macro_rules! exactly {
+    ($slice:expr, |$array:ident| $show:expr) => {
+        exactly!($slice, |$array| $show, 0 1 2 3 4 5 6 7 8)
+    };
+    ($slice:expr, |$array:ident| $show:expr, $($count:literal)*) => {
+        match $slice.len() {
+            $($count => {
+                let $array = *$slice.first_chunk::<$count>()?;
+                $show
+            })*
+            _ => None,
+        }
+    };
+}
+
 impl Row {
     fn new(
         texts: &[&str],
@@ -89,15 +106,7 @@ impl Row {
     ) -> Option<Arc<Self>> {
         let (mark, lengths) = (AtomicU64::new(place.map_or(THERE, Place::pack)), wanted.lengths);
         let long = texts.iter().filter(|text| text.len() > SHORT).map(|text| (*text).into()).collect();
-        macro_rules! row {
-            ($($labels:literal)*) => {
-                match wanted.ends.len() {
-                    $($labels => Arc::new(Row { mark, lengths, long, series, ends: *wanted.ends.first_chunk::<$labels>()? }),)*
-                    _ => return None,
-                }
-            };
-        }
-        Some(row!(0 1 2 3 4 5 6 7 8))
+        exactly!(wanted.ends, |ends| Some(Arc::new(Row { mark, lengths, long, series, ends })))
     }
 
     #[inline(always)]
@@ -114,7 +123,7 @@ impl Row {
 
     /// Whether the long ones of the texts are the same, where the rest is already. A call of `memcmp` may cost more than all else.
     #[inline(always)]
-    pub(crate) fn is_long(&self, texts: &[&str]) -> bool {
+    fn is_long(&self, texts: &[&str]) -> bool {
         let mut own = self.long.iter();
         texts.iter().all(|text| {
             text.len() <= SHORT
@@ -140,18 +149,30 @@ impl Finder {
     }
 
     /// The series of the labels with these texts, as `found` wants it by its mark, if this thread has the newest table. Sets of
-    /// more labels than are taken without memory from the heap are never found here. `is_long` says whether the long texts are
-    /// those of a row: it may read them anew.
+    /// more labels than are taken without memory from the heap are never found here.
     #[inline(always)]
-    pub(crate) fn find<R>(
+    pub(crate) fn find<R>(&self, texts: &[&str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
+        exactly!(texts, |texts| self.find_texts(texts, found))
+    }
+
+    #[inline(never)]
+    fn find_texts<R, const N: usize>(&self, texts: [&str; N], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
+        self.want(&texts, |wanted| self.here(|table| table.find_soon(&wanted, &texts, found)))
+    }
+
+    /// The same, by where the texts are. It may be that nothing is found here, and something by the texts themselves.
+    #[inline(always)]
+    pub(crate) fn find_at<R>(&self, texts: &[&'static str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
+        exactly!(texts, |texts| self.find_addresses(texts, found))
+    }
+
+    #[inline(never)]
+    fn find_addresses<R, const N: usize>(
         &self,
-        texts: &[&str],
-        is_long: impl Fn(&Row) -> bool,
+        texts: [&'static str; N],
         found: impl Fn(u64, &Row) -> Option<R>,
     ) -> Option<R> {
-        self.want(texts, |wanted| {
-            self.here(|table| table.find_soon(&wanted, is_long).and_then(|(mark, row)| found(mark, row)))
-        })
+        want_at(&texts, |wanted| self.here(|table| table.find_soon(&wanted, &[], found)))
     }
 
     #[inline(always)]
@@ -164,16 +185,7 @@ impl Finder {
         .ok()?
     }
 
-    /// The same, by where the texts are. It may be that nothing is found here, and something by the texts themselves.
-    #[inline(always)]
-    pub(crate) fn find_at<R>(&self, texts: &[&'static str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
-        want_at(texts, |wanted| {
-            self.here(|table| table.find_soon(&wanted, |_| true).and_then(|(mark, row)| found(mark, row)))
-        })
-    }
-
     /// The same by the texts, also if it is not the first of its hash.
-    #[inline(never)]
     pub(crate) fn find_late<R>(&self, texts: &[&str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
         self.want(texts, |wanted| {
             self.here(|table| table.find(&wanted, texts).and_then(|(mark, row)| found(mark, row)))
@@ -271,9 +283,10 @@ impl Table {
         })
     }
 
-    /// The same, if it is the first one of its hash. What is rare is left out, so that little need be kept until the row is found.
+    /// What is wanted, if it is the first one of its hash. What is rare is left out, so that little need be kept until the row is
+    /// found.
     #[inline(always)]
-    fn find_soon(&self, wanted: &Wanted<'_>, is_long: impl Fn(&Row) -> bool) -> Option<(u64, &Row)> {
+    fn find_soon<R>(&self, wanted: &Wanted<'_>, texts: &[&str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
         let mut slots = self.probe(wanted.hash);
         let row = loop {
             let (hash, row) = slots.next()?.get()?;
@@ -282,8 +295,7 @@ impl Table {
             }
         };
         let mark = row.mark.load(Acquire);
-        let is = row.is(wanted) && mark != 0 && (row.long.is_empty() || is_long(row));
-        is.then_some((mark, row))
+        if row.is(wanted) && row.is_long(texts) { found(mark, row) } else { None }
     }
 
     /// The row, with what its mark says.
@@ -313,6 +325,18 @@ impl Newest {
         self.taken = rows.len();
         self.table = table;
     }
+}
+
+/// The place of a series that was found, packed, if it has one.
+#[inline(always)]
+pub(crate) fn place(mark: u64, _row: &Row) -> Option<NonZeroU64> {
+    NonZeroU64::new(mark).filter(|_| mark != THERE)
+}
+
+/// A series that was found, if it has no place.
+#[inline(always)]
+pub(crate) fn series(mark: u64, row: &Row) -> Option<Arc<dyn Any + Send + Sync>> {
+    if mark == THERE { Some(Arc::clone(&row.series)) } else { None }
 }
 
 #[inline(always)]
