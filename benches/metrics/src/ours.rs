@@ -85,6 +85,8 @@ struct Set {
     open_seconds: Histogram<Open>,
     /// Connections.
     closed_level: Gauge<Closed>,
+    /// Connections.
+    open_level: Gauge<Open>,
 }
 
 #[derive(StateMachine)]
@@ -125,6 +127,9 @@ pub fn cases() -> Vec<Case> {
         Case::new("Nothing but the choice of a series", "the loop", move |pick| {
             std::hint::black_box(closed(pick));
         }),
+        Case::new("Nothing but the choice of a series", "the loop, texts that are read", move |pick| {
+            std::hint::black_box(read(pick));
+        }),
         Case::new("Counter, 3 enum labels", "obs-runtime", move |pick| set.closed_total.with(closed(pick)).inc()),
         Case::new("Histogram, 3 enum labels, 12 buckets", "obs-runtime", move |pick| {
             set.closed_seconds.with(closed(pick)).observe(pick.seconds);
@@ -140,6 +145,9 @@ pub fn cases() -> Vec<Case> {
         }),
         Case::new("Gauge set, 3 enum labels", "obs-runtime", move |pick| {
             set.closed_level.with(closed(pick)).set(pick.seconds);
+        }),
+        Case::new("Gauge set, 3 dynamic labels", "obs-runtime", move |pick| {
+            set.open_level.with(open(pick)).set(pick.seconds);
         }),
         Case::new("State transition, event off", "obs-runtime", |_| {
             TRACKED.with_borrow_mut(|tracked| {
