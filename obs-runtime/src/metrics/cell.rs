@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::loss::{Reason, Signal, lost};
 use crate::metrics::descriptor::{Descriptor, Kind};
-use crate::metrics::lanes::{Place, Reading, add};
+use crate::metrics::lanes::{Place, Reading, WORDS, add};
 use crate::metrics::sum::Sum;
 use crate::metrics::text::Value;
 
@@ -127,8 +127,14 @@ impl Cell for LevelCell {
     }
 }
 
-/// Counts by bucket, and the sum: a word for each bound, one for what is above them all, and two for the sum.
+/// Counts by bucket, and the sum: a word for each bound, and [`MORE`].
 pub(crate) struct HistogramCell;
+
+/// A word for what is above all bounds, and two for the sum.
+const MORE: usize = 3;
+
+/// How many bounds there is room for.
+pub(crate) const MOST_BUCKETS: usize = WORDS - MORE;
 
 impl Cell for HistogramCell {
     const KIND: Kind = Kind::Histogram;
@@ -142,7 +148,7 @@ impl Cell for HistogramCell {
 
     #[inline]
     fn width(descriptor: &Descriptor) -> usize {
-        descriptor.buckets.len() + 3
+        descriptor.buckets.len() + MORE
     }
 
     #[inline(always)]
@@ -166,7 +172,7 @@ impl Cell for HistogramCell {
         let place = place?;
         let bounds = descriptor.buckets;
         let (mut counts, mut sum) = (vec![0_u64; bounds.len() + 1], Sum::default());
-        reading.each(place, &mut vec![0; bounds.len() + 3], |words| {
+        reading.each(place, &mut vec![0; bounds.len() + MORE], |words| {
             let Some((found, [high, low])) = words.split_last_chunk() else { return };
             counts.iter_mut().zip(found).for_each(|(count, found)| *count = count.wrapping_add(*found));
             sum.add(f64::from_bits(*high));

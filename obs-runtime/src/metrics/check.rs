@@ -1,13 +1,18 @@
 //! Checks that the compiler makes while it builds the user's crate: `const fn`s that say what is wrong.
 
+use crate::metrics::cell::MOST_BUCKETS;
 use crate::metrics::descriptor::{Descriptor, LabelDescriptor, closed_series};
 use crate::text::{Text, same};
 
-/// Buckets are finite and increase.
+/// Buckets are finite and increase, and there is room for them.
 #[must_use]
 pub const fn buckets(bounds: &[f64]) -> Option<Text> {
     if bounds.is_empty() {
         return Some(Text::new("a histogram needs at least one bucket"));
+    }
+    if bounds.len() > MOST_BUCKETS {
+        let text = Text::new("a histogram has at most ").number(MOST_BUCKETS);
+        return Some(text.push(" buckets; here are ").number(bounds.len()));
     }
     let mut at = 0;
     while at < bounds.len() {

@@ -16,8 +16,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::metrics::words;
 pub(crate) use crate::metrics::words::add;
 
-/// How many words a chunk has: with their tags six kilobytes, the least that a thread takes.
-const WORDS: usize = 512;
+/// How many words a chunk has, and a place at most: with their tags six kilobytes, the least that a thread takes.
+pub(crate) const WORDS: usize = 512;
 
 /// Words of one thread. Aligned, so that no other thread's are in their cache lines. The tags lie apart: a scrape reads
 /// them only where words were begun anew.

@@ -400,6 +400,30 @@ pub struct GlobalMetrics {
 }
 
 #[test]
+fn a_histogram_of_as_many_buckets_as_there_can_be_counts_in_all_of_them() {
+    const BOUNDS: [f64; 509] = {
+        let mut bounds = [0.0; 509];
+        let mut at = 0;
+        while at < bounds.len() {
+            bounds[at] = at as f64;
+            at += 1;
+        }
+        bounds
+    };
+    #[derive(MetricSet)]
+    struct Wide {
+        /// Many buckets.
+        #[metric(buckets = BOUNDS.as_slice())]
+        wide_size: Histogram,
+    }
+    let set = Wide::new();
+    (0..=509).for_each(|value| set.wide_size.observe(value.into()));
+    let text = text_of(&set);
+    let counts = lines(&text, "wide_size_bucket").into_iter().map(|line| line.rsplit(' ').next().map(str::parse));
+    assert!(counts.eq((1..=510).map(|count: u64| Some(Ok(count)))), "{text}");
+}
+
+#[test]
 fn the_global_instance_is_in_the_text_of_the_process_from_its_first_use() {
     GlobalMetrics::global().global_things_total.inc();
     assert!(std::ptr::eq(GlobalMetrics::global(), GlobalMetrics::global()));

@@ -1,6 +1,7 @@
 use obs_runtime::{Gauge, Histogram, MetricSet};
 
 const NONE: &[f64] = &[];
+const MANY: &[f64] = &[0.0; 600];
 
 #[derive(MetricSet)]
 struct Metrics {
@@ -13,6 +14,9 @@ struct Metrics {
     /// None at all.
     #[metric(buckets = NONE)]
     c_seconds: Histogram,
+    /// More than there is room for.
+    #[metric(buckets = MANY)]
+    d_seconds: Histogram,
 }
 
 #[derive(MetricSet)]
