@@ -3,6 +3,7 @@
 //! Updates pick one of 160 series (4 x 8 x 5) at random; every figure is of one thread's time, with one thread and with
 //! two at once. Rounds go through all peers in turn, so that what disturbs the machine disturbs them alike.
 
+mod by_hand;
 mod ours;
 mod peers;
 mod scrape;
@@ -100,7 +101,7 @@ fn measure(case: &Case, picks: &[Pick], threads: usize) -> f64 {
 fn main() {
     let only = std::env::args().nth(1);
     let picks = picks();
-    let mut cases: Vec<Case> = ours::cases().into_iter().chain(peers::cases()).collect();
+    let mut cases: Vec<Case> = ours::cases().into_iter().chain([by_hand::case()]).chain(peers::cases()).collect();
     if let Some(only) = only.as_deref().filter(|only| *only != "scrape") {
         cases.retain(|case| format!("{}: {}", case.table, case.name).starts_with(only));
     }

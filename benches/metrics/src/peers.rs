@@ -1,9 +1,9 @@
 use crate::{BUCKETS, Case, METHODS, PATHS, Pick, STATUSES};
 
-const COUNTER: &str = "Counter, 3 labels: peers";
+pub const COUNTER: &str = "Counter, 3 labels: peers";
 const HISTOGRAM: &str = "Histogram, 3 labels, 12 buckets: peers";
 
-fn texts(pick: &Pick) -> [&'static str; 3] {
+pub fn texts(pick: &Pick) -> [&'static str; 3] {
     [METHODS[pick.method as usize % 4], PATHS[pick.path as usize % 8], STATUSES[pick.status as usize % 5]]
 }
 
