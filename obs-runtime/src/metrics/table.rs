@@ -283,19 +283,21 @@ impl Table {
         })
     }
 
-    /// What is wanted, if it is the first one of its hash. What is rare is left out, so that little need be kept until the row is
-    /// found.
+    /// What is wanted, if it is the first of its hash that is not gone. What is rare is left out, so that little need be kept until
+    /// the row is found.
     #[inline(always)]
     fn find_soon<R>(&self, wanted: &Wanted<'_>, texts: &[&str], found: impl Fn(u64, &Row) -> Option<R>) -> Option<R> {
         let mut slots = self.probe(wanted.hash);
-        let row = loop {
+        let (mark, row) = loop {
             let (hash, row) = slots.next()?.get()?;
             if *hash == wanted.hash {
-                break row;
+                let mark = row.mark.load(Acquire);
+                if mark != 0 {
+                    break (mark, row);
+                }
             }
         };
-        let mark = row.mark.load(Acquire);
-        if row.is(wanted) && row.is_long(texts) { found(mark, row) } else { None }
+        if row.is(wanted) && (row.long.is_empty() || row.is_long(texts)) { found(mark, row) } else { None }
     }
 
     /// The row, with what its mark says.
