@@ -44,7 +44,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     }
 
     /// The series of `labels`, if this thread has seen that it is there.
-    // At each call, so that labels which need not be in memory are not. What takes long is there once for each number of labels.
+    // At each call, so that labels which need not be in memory are not. Texts are read in one place for each number of labels.
     #[inline(always)]
     pub(crate) fn hit(&self, labels: &L) -> Option<At<'static, L, C>> {
         if C::IN_LANES {
