@@ -69,7 +69,7 @@ impl Seed {
             lengths = lengths << 8 | length as u64;
         }
         // Sums of few terms lie close together.
-        (fold(hash ^ self.0, lengths ^ ODD), lengths)
+        (fold(hash ^ self.0, lengths ^ self.1), lengths)
     }
 
     /// The ends of a text, what its hash begins with, and its length, if it is short.
@@ -83,7 +83,7 @@ impl Seed {
             (Some(first), Some(last)) if length > SHORT => {
                 let state = if length < 2 * SHORT { self.sixteen(self.0, first) } else { self.long(text) };
                 let (first, last) = halves(last);
-                (Ends(first, last), state.wrapping_add((length as u64).wrapping_mul(ODD)), SHORT + 1)
+                (Ends(first, last), state.wrapping_add(length as u64), SHORT + 1)
             }
             _ => (Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last)), self.0, length),
         }
