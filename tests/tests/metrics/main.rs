@@ -1,6 +1,8 @@
 //! Sets of metrics: what is counted, under which name, and what is bounded.
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
+mod registration;
 mod texts;
 
 use std::sync::Arc;
@@ -21,7 +23,7 @@ pub struct HttpMetrics {
 }
 
 /// Where `requests_total` is declared.
-const REQUESTS_LINE: u32 = line!() - 7;
+const REQUESTS: (&str, u32) = (file!(), line!() - 7);
 
 #[derive(LabelSet)]
 pub struct HttpLabels {
@@ -187,6 +189,30 @@ fn nan_does_not_spoil_the_sum() {
 }
 
 #[test]
+fn a_histogram_of_as_many_buckets_as_there_can_be_counts_in_all_of_them() {
+    const BOUNDS: [f64; 509] = {
+        let mut bounds = [0.0; 509];
+        let mut at = 0;
+        while at < bounds.len() {
+            bounds[at] = at as f64;
+            at += 1;
+        }
+        bounds
+    };
+    #[derive(MetricSet)]
+    struct Wide {
+        /// Many buckets.
+        #[metric(buckets = BOUNDS.as_slice())]
+        wide_size: Histogram,
+    }
+    let set = Wide::new();
+    (0..=509).for_each(|value| set.wide_size.observe(value.into()));
+    let text = text_of(&set);
+    let counts = lines(&text, "wide_size_bucket").into_iter().map(|line| line.rsplit(' ').next().map(str::parse));
+    assert!(counts.eq((1..=510).map(|count: u64| Some(Ok(count)))), "{text}");
+}
+
+#[test]
 fn callbacks_are_asked_at_each_scrape_and_a_panic_in_one_costs_its_sample_only() {
     let set = PlatformMetrics::new();
     let depth = Arc::new(std::sync::atomic::AtomicU64::new(7));
@@ -210,95 +236,6 @@ fn a_callback_may_use_the_metrics_that_are_being_read() {
     });
     assert_eq!(lines(&text_of(&*set), "queue_bytes"), ["queue_bytes 1"]);
     assert_eq!(lines(&text_of(&*set), "queue_bytes"), ["queue_bytes 2"]);
-}
-
-#[test]
-fn counters_above_the_bound_are_added_up_under_other_and_lose_no_count() {
-    let set = PlatformMetrics::new();
-    for id in ["u1", "u2", "u3", "u4", "u1"] {
-        set.user_api_requests_total.with(api(id, true)).inc();
-    }
-    set.user_api_requests_total.with(api("u4", false)).inc();
-    set.user_api_requests_total.with(api("u1", false)).inc();
-    let text = text_of(&set);
-    let expected = [
-        r#"user_api_requests_total{user_id="_other",ok="false"} 1"#,
-        r#"user_api_requests_total{user_id="_other",ok="true"} 2"#,
-        r#"user_api_requests_total{user_id="u1",ok="false"} 1"#,
-        r#"user_api_requests_total{user_id="u1",ok="true"} 2"#,
-        r#"user_api_requests_total{user_id="u2",ok="true"} 1"#,
-    ];
-    assert_eq!(lines(&text, "user_api_requests_total"), expected);
-}
-
-#[test]
-fn gauges_above_the_bound_are_dropped_and_what_leaves_makes_room() {
-    let set = PlatformMetrics::new();
-    set.user_agents_count.with(user("u1")).set(1.0);
-    set.user_agents_count.with(user("u2")).set(2.0);
-    let third = set.user_agents_count.with(user("u3"));
-    third.set(3.0);
-    let before = [r#"user_agents_count{user_id="u1"} 1"#, r#"user_agents_count{user_id="u2"} 2"#];
-    assert_eq!(lines(&text_of(&set), "user_agents_count"), before);
-
-    assert!(set.user_agents_count.remove(&user("u1")));
-    assert!(!set.user_agents_count.remove(&user("u1")));
-    third.set(3.0);
-    let after = [r#"user_agents_count{user_id="u2"} 2"#, r#"user_agents_count{user_id="u3"} 3"#];
-    assert_eq!(lines(&text_of(&set), "user_agents_count"), after);
-}
-
-#[test]
-fn a_bound_that_was_reached_is_counted_as_lost() {
-    let lost = || {
-        let text = obs_runtime::metrics::encode();
-        let line = r#"obs_dropped_total{signal="metrics",reason="cardinality"} "#;
-        let found = text.lines().find_map(|other| other.strip_prefix(line)).map(|count| count.parse::<u64>().unwrap());
-        found.unwrap()
-    };
-    let before = lost();
-    let set = PlatformMetrics::new();
-    for id in ["u1", "u2", "u3"] {
-        set.user_agents_count.with(user(id)).set(1.0);
-    }
-    assert!(lost() > before);
-}
-
-#[test]
-fn a_removed_series_begins_anew_and_a_kept_handle_does_not_bring_it_back() {
-    let set = PlatformMetrics::new();
-    let kept = set.messages.with(DirectionLabels { direction: Direction::Inbound });
-    kept.add(5);
-    assert!(set.messages.remove(&DirectionLabels { direction: Direction::Inbound }));
-    kept.inc();
-    assert!(lines(&text_of(&set), "websocket_messages_total").is_empty());
-    set.messages.with(DirectionLabels { direction: Direction::Inbound }).inc();
-    let expected = [r#"websocket_messages_total{direction="inbound"} 1"#];
-    assert_eq!(lines(&text_of(&set), "websocket_messages_total"), expected);
-
-    let kept = set.user_agents_count.with(user("u1"));
-    kept.set(1.0);
-    set.user_agents_count.remove(&user("u1"));
-    kept.set(2.0);
-    assert!(lines(&text_of(&set), "user_agents_count").is_empty());
-}
-
-#[test]
-fn retain_keeps_what_it_is_told_to() {
-    let set = PlatformMetrics::new();
-    for (id, ok) in [("u1", true), ("u1", false), ("u2", true)] {
-        set.user_api_requests_total.with(api(id, ok)).inc();
-    }
-    set.user_api_requests_total.retain(|labels| &*labels.user_id.0 != "u1");
-    let expected = [r#"user_api_requests_total{user_id="u2",ok="true"} 1"#];
-    assert_eq!(lines(&text_of(&set), "user_api_requests_total"), expected);
-    set.messages.with(DirectionLabels { direction: Direction::Inbound }).inc();
-    set.messages.with(DirectionLabels { direction: Direction::Outbound }).inc();
-    set.messages.retain(|labels| matches!(labels.direction, Direction::Outbound));
-    assert_eq!(
-        lines(&text_of(&set), "websocket_messages_total"),
-        [r#"websocket_messages_total{direction="outbound"} 1"#]
-    );
 }
 
 #[test]
@@ -337,7 +274,7 @@ fn descriptors_are_known_at_compile_time() {
     assert_eq!(requests.unit, None);
     let labels: Vec<_> = requests.labels.iter().map(|label| (label.name, label.values.is_some(), label.max)).collect();
     assert_eq!(labels, [("method", true, 10), ("path", false, 1_000), ("status", false, 900)]);
-    assert_eq!((requests.file, requests.line), (file!(), REQUESTS_LINE));
+    assert_eq!((requests.file, requests.line), REQUESTS);
     let durations = &ALL[1];
     assert_eq!((durations.unit, durations.buckets.len()), (Some("seconds"), 8));
     let messages = PlatformMetrics::DESCRIPTORS.iter().find(|one| one.name == "websocket_messages_total").unwrap();
@@ -362,117 +299,6 @@ fn a_nested_set_keeps_its_names() {
     set.http.request_duration_seconds.with(labels).observe(0.1);
     let text = text_of(&set);
     assert!(text.contains(r#"http_request_duration_seconds_count{method="GET",path="_unmatched"} 1"#), "{text}");
-}
-
-#[test]
-fn a_name_registered_twice_is_an_error_that_names_both_places_and_nothing_is_taken() {
-    let registry = Registry::new();
-    registry.register(&HttpMetrics::new()).unwrap();
-    let err = registry.register(&Nested::new()).unwrap_err();
-    assert_eq!(err.name, "http_requests_total");
-    assert_eq!(err.first, (file!(), REQUESTS_LINE));
-    let text = err.to_string();
-    let place = format!("{}:{REQUESTS_LINE}", file!());
-    assert_eq!(text, format!("metric `http_requests_total` is registered twice: at {place} and at {place}"));
-    assert!(!registry.encode().contains("outer_total"));
-}
-
-/// Takes a name that a histogram of [`PlatformMetrics`] writes its lines under.
-#[derive(MetricSet)]
-pub struct Clash {
-    /// Not the histogram's.
-    #[metric(name = "session_duration_seconds_count", allow(naming))]
-    pub count: Gauge,
-}
-
-#[test]
-fn the_lines_of_a_histogram_are_its_own() {
-    let registry = Registry::new();
-    registry.register(&PlatformMetrics::new()).unwrap();
-    assert_eq!(registry.register(&Clash::new()).unwrap_err().name, "session_duration_seconds_count");
-}
-
-/// Only for the text of the process.
-#[derive(MetricSet)]
-pub struct GlobalMetrics {
-    /// What the process did.
-    pub global_things_total: Counter,
-}
-
-#[test]
-fn a_histogram_of_as_many_buckets_as_there_can_be_counts_in_all_of_them() {
-    const BOUNDS: [f64; 509] = {
-        let mut bounds = [0.0; 509];
-        let mut at = 0;
-        while at < bounds.len() {
-            bounds[at] = at as f64;
-            at += 1;
-        }
-        bounds
-    };
-    #[derive(MetricSet)]
-    struct Wide {
-        /// Many buckets.
-        #[metric(buckets = BOUNDS.as_slice())]
-        wide_size: Histogram,
-    }
-    let set = Wide::new();
-    (0..=509).for_each(|value| set.wide_size.observe(value.into()));
-    let text = text_of(&set);
-    let counts = lines(&text, "wide_size_bucket").into_iter().map(|line| line.rsplit(' ').next().map(str::parse));
-    assert!(counts.eq((1..=510).map(|count: u64| Some(Ok(count)))), "{text}");
-}
-
-#[test]
-fn the_global_instance_is_in_the_text_of_the_process_from_its_first_use() {
-    GlobalMetrics::global().global_things_total.inc();
-    assert!(std::ptr::eq(GlobalMetrics::global(), GlobalMetrics::global()));
-    let text = obs_runtime::metrics::encode();
-    assert!(text.contains("# HELP global_things_total What the process did.\n"), "{text}");
-    assert!(text.contains("\nglobal_things_total 1\n"), "{text}");
-}
-
-/// Comes first.
-#[derive(MetricSet)]
-pub struct First {
-    /// The first of this name.
-    pub claimed_total: Counter,
-}
-
-/// Comes second.
-#[derive(MetricSet)]
-pub struct Second {
-    /// The second of this name.
-    pub claimed_total: Counter,
-}
-
-#[test]
-fn a_global_set_whose_name_is_taken_is_told_once_and_left_out() {
-    let seen = obs_runtime::testing::capture(|| {
-        First::global();
-        Second::global();
-        Second::global().claimed_total.inc();
-    });
-    let [line] = seen.logs() else { panic!("{:?}", seen.logs()) };
-    let place = |set: &[obs_runtime::Descriptor]| format!("{}:{}", set[0].file, set[0].line);
-    let (first, second) = (place(First::DESCRIPTORS), place(Second::DESCRIPTORS));
-    assert_eq!(line["level"], "error");
-    assert_eq!(line["message"], format!("metric `claimed_total` is registered twice: at {first} and at {second}"));
-    let text = obs_runtime::metrics::encode();
-    assert!(text.contains("# HELP claimed_total The first of this name.\n"), "{text}");
-    assert!(!text.contains("The second of this name."), "{text}");
-}
-
-#[test]
-fn foreign_collectors_are_in_the_text_and_cannot_write_our_names_twice() {
-    let ours = prometheus::IntCounter::new("obs_dropped_total", "Not theirs.").unwrap();
-    let theirs = prometheus::IntCounter::new("foreign_things_total", "What a library counts.").unwrap();
-    prometheus::default_registry().register(Box::new(ours)).unwrap();
-    prometheus::default_registry().register(Box::new(theirs.clone())).unwrap();
-    theirs.inc();
-    let text = obs_runtime::metrics::encode();
-    assert!(text.contains("\nforeign_things_total 1\n"), "{text}");
-    assert_eq!(text.matches("# TYPE obs_dropped_total ").count(), 1, "{text}");
 }
 
 mod renamed {
@@ -586,36 +412,4 @@ fn expansions_mean_what_they_say_whatever_is_in_scope() {
     assert_eq!(lines(&text_of(&set), "shadowed_total"), expected);
     let mut state = obs_runtime::Tracked::new(shadowed::State::Start);
     assert!(obs_runtime::transition!(state, Start => State).is_ok());
-}
-
-#[test]
-fn what_is_removed_is_forgotten_by_threads_that_have_found_it() {
-    let set = PlatformMetrics::new();
-    let barrier = std::sync::Barrier::new(2);
-    let count = |n| set.user_api_requests_total.with(api("one", true)).add(n);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            (0..3).for_each(|_| count(100));
-            barrier.wait();
-            barrier.wait();
-            count(1);
-        });
-        barrier.wait();
-        assert!(set.user_api_requests_total.remove(&api("one", true)));
-        // It takes the place that the other thread has written to.
-        set.user_api_requests_total.with(api("two", true)).add(5);
-        barrier.wait();
-    });
-    assert_eq!(
-        lines(&text_of(&set), "user_api_requests_total"),
-        [
-            "user_api_requests_total{user_id=\"one\",ok=\"true\"} 1",
-            "user_api_requests_total{user_id=\"two\",ok=\"true\"} 5",
-        ]
-    );
-    set.user_api_requests_total.retain(|labels| &*labels.user_id.0 != "one");
-    std::thread::scope(|scope| {
-        scope.spawn(|| (0..2).for_each(|_| count(1)));
-    });
-    assert!(text_of(&set).contains("user_api_requests_total{user_id=\"one\",ok=\"true\"} 2\n"));
 }
