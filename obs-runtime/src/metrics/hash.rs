@@ -80,9 +80,9 @@ impl Seed {
             return (Ends::few(text), self.0, length);
         };
         match (text.first_chunk(), text.last_chunk()) {
-            (Some(first), Some(last)) if length > SHORT => {
-                let state = if length < 2 * SHORT { self.sixteen(self.0, first) } else { self.long(text) };
-                let (first, last) = halves(last);
+            (Some(front), Some(back)) if length > SHORT => {
+                let state = if length < 2 * SHORT { self.sixteen(self.0, front) } else { self.long(text) };
+                let (first, last) = halves(back);
                 (Ends(first, last), state.wrapping_add(length as u64), SHORT + 1)
             }
             _ => (Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last)), self.0, length),
