@@ -12,7 +12,7 @@ use crate::metrics::label::{Key, LabelSet, LabelVisitor, OTHER};
 use crate::metrics::lanes::{self, Place, Reading};
 use crate::metrics::roll::Roll;
 use crate::metrics::series::{Cursor, Series, Viewer, page_of};
-use crate::metrics::table::{self, Finder, Row, THERE};
+use crate::metrics::table::{self, Finder, Found, Row};
 use crate::metrics::text;
 
 pub(crate) struct Open<L, C: Cell> {
@@ -64,18 +64,15 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
     #[cold]
     #[inline(never)]
     pub(crate) fn find(&self, labels: Given<L>) -> At<'static, L, C> {
-        LabelVisitor::texts(labels.get(), |texts| self.finder.find_late(texts, Self::found))
+        LabelVisitor::texts(labels.get(), |texts| self.finder.find_late(texts))
             .or_else(|| self.find_anew(labels.get()))
+            .and_then(found)
             .unwrap_or_else(|| self.appear(labels.into_shared()))
     }
 
-    fn find_anew(&self, labels: &L) -> Option<At<'static, L, C>> {
+    fn find_anew(&self, labels: &L) -> Option<Found> {
         let texts = LabelVisitor::key(labels);
-        self.finder.find_anew(&texts.texts().collect::<Vec<_>>(), Self::found)
-    }
-
-    fn found(mark: u64, row: &Row) -> Option<At<'static, L, C>> {
-        if mark == THERE { Arc::clone(&row.series).downcast().ok().map(At::shared) } else { Some(At::Lanes(mark)) }
+        self.finder.find_anew(&texts.texts().collect::<Vec<_>>())
     }
 
     fn appear(&self, labels: Arc<L>) -> At<'static, L, C> {
@@ -181,7 +178,7 @@ impl<L: LabelSet, C: Cell> Open<L, C> {
 
 impl<L: LabelSet, C: Cell> All<L, C> {
     /// The series of `key`, made if there is room for it.
-    fn make(&mut self, open: &Open<L, C>, key: Key, labels: Option<&Arc<L>>) -> Option<Found<L, C>> {
+    fn make(&mut self, open: &Open<L, C>, key: Key, labels: Option<&Arc<L>>) -> Option<Kept<L, C>> {
         if let Some(found) = self.get(open.descriptor, &key) {
             return Some(found);
         }
@@ -196,12 +193,12 @@ impl<L: LabelSet, C: Cell> All<L, C> {
         Some(self.put(open, &key, labels))
     }
 
-    fn get(&self, descriptor: &'static Descriptor, key: &Key) -> Option<Found<L, C>> {
+    fn get(&self, descriptor: &'static Descriptor, key: &Key) -> Option<Kept<L, C>> {
         let rendered = text::labels(descriptor, key.texts());
         self.series.get(&rendered)
     }
 
-    fn put(&mut self, open: &Open<L, C>, key: &Key, labels: Option<&Arc<L>>) -> Found<L, C> {
+    fn put(&mut self, open: &Open<L, C>, key: &Key, labels: Option<&Arc<L>>) -> Kept<L, C> {
         let series = Arc::new(Series::new(labels.cloned()));
         let place = if C::IN_LANES { lanes::take(C::width(open.descriptor)) } else { None };
         self.series.insert(&text::labels(open.descriptor, key.texts()), Arc::clone(&series), place);
@@ -240,10 +237,17 @@ impl<L: LabelSet, C: Cell> All<L, C> {
     }
 }
 
-type Found<L, C> = (Arc<Series<L, C>>, Option<Place>);
+type Kept<L, C> = (Arc<Series<L, C>>, Option<Place>);
 
 fn at<L, C: Cell>(series: Arc<Series<L, C>>, place: Option<Place>) -> At<'static, L, C> {
     place.map_or_else(|| At::shared(series), |place| At::Lanes(place.pack()))
+}
+
+fn found<L: LabelSet, C: Cell>(found: Found) -> Option<At<'static, L, C>> {
+    match found.place {
+        Some(place) => Some(At::Lanes(place.get())),
+        None => found.series.downcast().ok().map(At::shared),
+    }
 }
 
 fn is_open<L: LabelSet>(at: usize) -> bool {
